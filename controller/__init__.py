@@ -1,0 +1,1 @@
+"""How traffic is routed: policies decide on the graph, the application tells the switches."""

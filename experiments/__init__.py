@@ -1,0 +1,1 @@
+"""Why we run: scenarios, the runner, verdicts, coherence and reports."""

@@ -1,0 +1,169 @@
+"""The command line: thin commands that say what happened by their exit code.
+
+0 done, 1 failed, 2 bad input, 3 the machine lacks something, 4 not faithful under --strict.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from experiments.errors import BAD_INPUT, FAILED, MACHINE_LACKS, NOT_FAITHFUL
+from topologies.errors import NetworkError
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "experiments" / "scenarios" / "three-campuses.yaml"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Campuses miles apart, ageing links, real training: which upgrade makes them one again?",
+)
+console = Console()
+errors = Console(stderr=True)
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="a scenario file")]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="becomes the run folder")]
+AsJson = Annotated[bool, typer.Option("--json", help="for scripts: JSON and nothing else")]
+Strict = Annotated[bool, typer.Option(help="exit with 4 when the emulation was not faithful")]
+OpenFlowPort = Annotated[
+    int, typer.Option(metavar="N", min=0, max=65535, help="of the controller; 0 takes a free one")
+]
+
+
+@app.command()
+def demo(
+    out: Out = None, as_json: AsJson = False, strict: Strict = False, openflow_port: OpenFlowPort = 0
+) -> None:
+    """Run the bundled scenario: three campuses, two old spans, two upgrades."""
+    _run(DEMO, out, as_json, strict, openflow_port)
+
+
+@app.command()
+def run(
+    file: File,
+    out: Out = None,
+    as_json: AsJson = False,
+    strict: Strict = False,
+    openflow_port: OpenFlowPort = 0,
+) -> None:
+    """Emulate a scenario, train through it, and report what each upgrade restored."""
+    _run(file, out, as_json, strict, openflow_port)
+
+
+@app.command()
+def validate(file: File, as_json: AsJson = False) -> None:
+    """Check a scenario file without touching the machine; show the twin it becomes."""
+    from experiments.manifest import quantities
+    from experiments.scenario import load_scenario
+    from experiments.twin import twin_of
+
+    scenario = load_scenario(file)
+    rows = quantities(scenario, twin_of(scenario))
+    if as_json:
+        print(json.dumps({"valid": True, "name": scenario.name, "quantities": rows}, indent=1))
+        return
+    from rich.table import Table
+
+    table = Table("quantity", "real", "emulated", show_edge=False, pad_edge=False)
+    for row in rows:
+        table.add_row(row["quantity"], row["real"], row["emulated"])
+    console.print(table)
+    console.print(Text(f"{file}: valid", style="green"))
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Show what this machine has and which back ends follow; exit with 3 if it cannot run."""
+    from experiments.doctor import diagnosis, show_diagnosis
+    from topologies.emulation.capabilities import probe
+
+    machine = probe()
+    if as_json:
+        print(json.dumps(diagnosis(machine), indent=1))
+    else:
+        show_diagnosis(console, machine)
+    if machine.missing:
+        raise typer.Exit(MACHINE_LACKS)
+
+
+@app.command()
+def clean(as_json: AsJson = False) -> None:
+    """Remove what runs that died left behind, and nothing else."""
+    from topologies.emulation.ownership import reap
+
+    if os.geteuid() != 0:
+        _stop("clean needs root: sudo ./spanlab clean", MACHINE_LACKS)
+    reaped = reap()
+    if as_json:
+        print(json.dumps({"runs": reaped.runs, "processes": reaped.processes}))
+    elif reaped.runs:
+        runs = ", ".join(reaped.runs)
+        console.print(f"removed {reaped.processes} processes and the state of runs {runs}")
+    else:
+        console.print("nothing to clean")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Run every test, ruff and mypy; further arguments go to pytest."""
+    commands = [["pytest", *context.args]]
+    if not context.args:
+        commands = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], *commands]
+    for command in commands:
+        code = subprocess.run([sys.executable, "-m", *command], cwd=ROOT).returncode
+        if code:
+            raise typer.Exit(FAILED)
+
+
+def main() -> None:
+    """Run the command line; every expected error becomes one message and an exit code."""
+    from topologies.emulation.errors import MachineError
+
+    try:
+        app(prog_name="spanlab", standalone_mode=True)
+    except NetworkError as error:
+        _stop(str(error), BAD_INPUT)
+    except MachineError as error:
+        _stop(str(error), MACHINE_LACKS)
+    except BrokenPipeError:
+        os._exit(FAILED)  # whoever read our output has gone
+
+
+def _run(file: Path, out: Path | None, as_json: bool, strict: bool, openflow_port: int) -> None:
+    from experiments.scenario import load_scenario
+
+    scenario = load_scenario(file)
+    from experiments.runner import run as run_scenario
+    from experiments.screen import Screen, show_result
+
+    with Screen(errors if as_json else console, scenario.workload.steps) as screen:
+        folder, result = run_scenario(
+            scenario, file, screen, out=out, openflow_port=openflow_port
+        )
+    if as_json:
+        print(json.dumps({"folder": str(folder), **result}, indent=1))
+    else:
+        show_result(console, result)
+        console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    raise typer.Exit(_exit_code(result, strict))
+
+
+def _exit_code(result: dict[str, Any], strict: bool) -> int:
+    if result["status"] != "finished":
+        return FAILED
+    return NOT_FAITHFUL if strict and result["fidelity"]["verdict"] != "faithful" else 0
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    errors.print(Text(message), style="red", soft_wrap=True)
+    sys.exit(code)

@@ -1,0 +1,146 @@
+"""From step records to coherence: the pure arithmetic of the result.
+
+A step of the whole system ends when its last rank ends it and lasts from the end of the step before.
+It belongs to the phase in which all its communication lay; a step during which a span changed
+belongs to none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+COHERENT, DEGRADED = 0.95, 0.5
+"""Published cross-site systems reach 0.95 to 0.99 of one site's throughput."""
+WARM_UP_STEPS = 2
+"""First steps, in which buckets are laid out and connections open their windows."""
+RESAMPLES = 2000
+RECOVERED = 1.1
+"""A step has recovered when it is within this factor of its phase's median."""
+
+Class = Literal["coherent", "degraded", "incoherent"]
+
+
+@dataclass(frozen=True)
+class SystemStep:
+    """One step of all ranks: its number, times in ns, and whether replicas agreed before it."""
+
+    step: int
+    start_ns: int
+    first_communication_ns: int
+    end_ns: int
+    duration_ns: int
+    exposed_communication_ns: float
+    identical: bool
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """A phase as it was run: its name, and when the change that began it was in force."""
+
+    name: str
+    begin_ns: int
+
+
+def system_steps(records: Sequence[dict[str, Any]], ranks: int) -> list[SystemStep]:
+    """Combine the ranks' records; steps that some rank did not finish are left out."""
+    by_step: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for record in records:
+        by_step[record["step"]].append(record)
+    steps: list[SystemStep] = []
+    for number in sorted(by_step):
+        group = by_step[number]
+        if len(group) != ranks:
+            continue
+        start_ns = min(record["start_ns"] for record in group)
+        end_ns = max(record["end_ns"] for record in group)
+        before_ns = steps[-1].end_ns if steps and steps[-1].step == number - 1 else start_ns
+        steps.append(
+            SystemStep(
+                step=number,
+                start_ns=start_ns,
+                first_communication_ns=min(record["first_communication_ns"] for record in group),
+                end_ns=end_ns,
+                duration_ns=end_ns - before_ns,
+                exposed_communication_ns=float(
+                    np.mean([record["exposed_communication_ns"] for record in group])
+                ),
+                identical=len({record["hash"] for record in group}) == 1,
+            )
+        )
+    return steps
+
+
+def steps_of_phases(
+    steps: Sequence[SystemStep], phases: Sequence[PhasePlan]
+) -> list[list[SystemStep]]:
+    """Sort steps into phases by when they communicated; straddling steps go nowhere."""
+    ends = [*(phase.begin_ns for phase in phases[1:]), 2**63][: len(phases)]
+    return [
+        [
+            step
+            for step in steps
+            if phase.begin_ns <= step.first_communication_ns and step.end_ns <= end_ns
+        ]
+        for phase, end_ns in zip(phases, ends, strict=True)
+    ]
+
+
+def step_ms(steps: Sequence[SystemStep]) -> dict[str, float]:
+    """Return the median and the 99th percentile of step durations in ms."""
+    durations = [step.duration_ns / 1e6 for step in steps]
+    p50, p99 = np.percentile(durations, [50, 99])
+    return {"p50": round(float(p50), 2), "p99": round(float(p99), 2)}
+
+
+def steps_per_s(steps: Sequence[SystemStep]) -> float:
+    """Return the throughput over all the given steps."""
+    return len(steps) / (sum(step.duration_ns for step in steps) / 1e9)
+
+
+def coherence_interval(
+    phase: Sequence[SystemStep], reference: Sequence[SystemStep], seed: int
+) -> tuple[float, float]:
+    """Return the 95 % interval of coherence by a circular block bootstrap of both step series."""
+    random = np.random.default_rng(seed)
+    ratios = _resampled_means(reference, random) / _resampled_means(phase, random)
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def classify(coherence: float, largest_campus_share: float) -> Class:
+    """Name a coherence; one below the largest campus's share of the workers is incoherent.
+
+    The largest campus alone would then do more work per second than all campuses together.
+    """
+    if coherence < max(DEGRADED, largest_campus_share):
+        return "incoherent"
+    return "coherent" if coherence >= COHERENT else "degraded"
+
+
+def recovery_s(phase: Sequence[SystemStep], begin_ns: int) -> float | None:
+    """Return the time from a change to the end of the first step at the phase's pace."""
+    if not phase:
+        return None
+    usual_ns = float(np.median([step.duration_ns for step in phase]))
+    for step in phase:
+        if step.duration_ns <= RECOVERED * usual_ns:
+            return (step.end_ns - begin_ns) / 1e9
+    return None
+
+
+def _resampled_means(
+    steps: Sequence[SystemStep], random: np.random.Generator
+) -> NDArray[np.float64]:
+    durations = np.array([step.duration_ns for step in steps], dtype=float)
+    count = len(durations)
+    block = max(1, round(count ** (1 / 3)))
+    begins = random.integers(0, count, size=(RESAMPLES, -(-count // block)))
+    picked = (begins[:, :, None] + np.arange(block)) % count
+    means: NDArray[np.float64] = durations[picked.reshape(RESAMPLES, -1)[:, :count]].mean(axis=1)
+    return means

@@ -1,0 +1,169 @@
+"""Whether the emulation can be believed: measured against intended, and the verdict. Pure.
+
+Tolerances are derived from what a measurement can resolve, and each check carries its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from experiments.probing import PING_BYTES, RoundTrips, Train
+from topologies.emulation.impairer import Counters, lateness_quantile_us
+from topologies.linkstate import LinkState
+
+RATE_TOLERANCE = 0.02
+"""Of the rate: a train's time stamps are good to a few per cent of its 0.3 s and more."""
+RTT_TOLERANCE_NS = 200_000
+"""Wake-up time of the four processes on a round trip, at least; more where the idle span shows more."""
+RTT_TOLERANCE = 0.03
+BYTES_TOLERANCE = 0.05
+LATENESS_P99_US = 1000.0
+SIGMAS = 4.0
+"""A correct loss process fails a check once in 16,000."""
+
+Verdict = Literal["faithful", "degraded", "invalid"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison; a failed one makes the run ``degraded`` or, if ``fatal``, ``invalid``."""
+
+    name: str
+    subject: str
+    intended: float
+    measured: float
+    tolerance: float
+    unit: str
+    ok: bool
+    fatal: bool = False
+
+    @property
+    def reason(self) -> str:
+        """Say what is wrong."""
+        return (
+            f"{self.name} of {self.subject}: {self.measured:.6g} {self.unit} measured, "
+            f"{self.intended:.6g} {self.unit} intended (tolerance {self.tolerance:.3g})"
+        )
+
+
+def verdict(checks: list[Check]) -> dict[str, Any]:
+    """Return the ``fidelity`` part of a result."""
+    failed = [check for check in checks if not check.ok]
+    name: Verdict = "faithful"
+    if failed:
+        name = "invalid" if any(check.fatal for check in failed) else "degraded"
+    return {
+        "verdict": name,
+        "reasons": [check.reason for check in failed],
+        "checks": [asdict(check) for check in checks],
+    }
+
+
+def check_delay(when: str, span: str, state: LinkState, floor: RoundTrips, seen: RoundTrips) -> Check:
+    """Compare a span's round trip with twice its delay plus the serialisation of a ping."""
+    intended = 2 * state.delay_ns + 2 * PING_BYTES * 8e9 / state.rate_bps
+    tolerance = max(RTT_TOLERANCE_NS, floor.spread_ns) + RTT_TOLERANCE * intended
+    difference = abs(seen.median_ns - intended)
+    return Check(
+        name="round trip",
+        subject=f"{span} {when}",
+        intended=intended / 1e6,
+        measured=seen.median_ns / 1e6,
+        tolerance=tolerance / 1e6,
+        unit="ms",
+        ok=difference <= tolerance,
+    )
+
+
+def check_floor(when: str, span: str, state: LinkState, floor: RoundTrips) -> Check:
+    """Ask whether the switches alone already take longer than the span should."""
+    return Check(
+        name="switch path below the span's delay",
+        subject=f"{span} {when}",
+        intended=2 * state.delay_ns / 1e6,
+        measured=floor.median_ns / 1e6,
+        tolerance=0.0,
+        unit="ms",
+        ok=floor.median_ns <= 2 * state.delay_ns,
+    )
+
+
+def check_rate(
+    when: str, span: str, direction: str, state: LinkState, access_bps: int, train: Train
+) -> Check:
+    """Compare the rate a train left at with the span's, or its prober's where that is lower."""
+    intended = min(state.rate_bps, access_bps)
+    return Check(
+        name="rate",
+        subject=f"{span} {direction} {when}",
+        intended=intended / 1e6,
+        measured=train.rate_bps / 1e6,
+        tolerance=RATE_TOLERANCE * intended / 1e6,
+        unit="Mbit/s",
+        ok=abs(train.rate_bps - intended) <= RATE_TOLERANCE * intended,
+    )
+
+
+def check_loss(subject: str, probability: float, frames: int, lost: int) -> Check:
+    """Compare lost frames with a binomial distribution, within 4 sigma and at least one frame."""
+    mean = frames * probability
+    tolerance = 0.0
+    if probability:
+        tolerance = SIGMAS * math.sqrt(frames * probability * (1 - probability)) + 1
+    return Check(
+        name="loss",
+        subject=subject,
+        intended=mean,
+        measured=lost,
+        tolerance=tolerance,
+        unit=f"of {frames} frames",
+        ok=abs(lost - mean) <= tolerance,
+    )
+
+
+def check_drops(before: Mapping[str, int], after: Mapping[str, int]) -> list[Check]:
+    """Demand that nothing was dropped outside a modelled queue while training ran."""
+    places = {place: after[place] - before.get(place, 0) for place in after}
+    grown = {place: count for place, count in places.items() if count} or {"the whole lab": 0}
+    return [
+        Check("unmodelled drops", place, 0, count, 0, "frames", count == 0, fatal=True)
+        for place, count in grown.items()
+    ]
+
+
+def check_counters(span: str, before: Counters, after: Counters) -> list[Check]:
+    """Demand no frame lost by the emulator, and frames not late where lateness is measured."""
+    errors = after.errors + after.oversize_drops - before.errors - before.oversize_drops
+    checks = [Check("emulator errors", span, 0, errors, 0, "frames", errors == 0, fatal=True)]
+    if after.lateness:
+        earlier = before.lateness or [0] * len(after.lateness)
+        histogram = [a - b for a, b in zip(after.lateness, earlier, strict=True)]
+        late_us = lateness_quantile_us(histogram, 0.99)
+        ok = late_us <= LATENESS_P99_US
+        checks.append(Check("lateness p99", span, 0, late_us, LATENESS_P99_US, "us", ok))
+    return checks
+
+
+def check_bytes(span: str, expected: float, moved: int) -> Check:
+    """Compare a span's wire bytes during training with what its all-reduces must move."""
+    tolerance = BYTES_TOLERANCE * expected
+    return Check(
+        name="gradient bytes",
+        subject=span,
+        intended=expected / 1e6,
+        measured=moved / 1e6,
+        tolerance=tolerance / 1e6,
+        unit="MB",
+        ok=abs(moved - expected) <= tolerance,
+        fatal=True,
+    )
+
+
+def check_replicas(differing_steps: int) -> Check:
+    """Demand bit-identical parameters on all ranks at every step."""
+    return Check(
+        "replicas differ", "all ranks", 0, differing_steps, 0, "steps", differing_steps == 0, True
+    )

@@ -1,0 +1,179 @@
+"""The report's pictures: the map of campuses and spans, and step time over the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import networkx as nx
+
+from experiments.coherence import PhasePlan, SystemStep, steps_of_phases
+from experiments.scenario import Scenario
+from experiments.twin import Change
+from topologies.ageing.delay import GLASS_NS_PER_KM
+from topologies.units import render
+
+# Okabe and Ito's palette: told apart with any colour vision; shapes and labels say it again.
+PHASE_COLOURS = ("#0072B2", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
+PHASE_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
+INK, QUIET = "#1b2430", "#5b6675"
+WIDTH, HEIGHT, MARGIN = 640.0, 420.0, 90.0
+
+
+def step_figure(
+    steps: Sequence[SystemStep],
+    phases: Sequence[PhasePlan],
+    events: Sequence[Mapping[str, Any]],
+    origin_ns: int,
+) -> str:
+    """Return an HTML fragment: duration of every step against time, changes marked."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    grouped = steps_of_phases(steps, phases)
+    for index, (phase, members) in enumerate(zip(phases, grouped, strict=True)):
+        figure.add_trace(
+            go.Scatter(
+                x=[(step.end_ns - origin_ns) / 1e9 for step in members],
+                y=[step.duration_ns / 1e6 for step in members],
+                customdata=[step.step for step in members],
+                name=phase.name,
+                mode="lines+markers",
+                line={"color": PHASE_COLOURS[index % len(PHASE_COLOURS)], "width": 1.5},
+                marker={"symbol": PHASE_SYMBOLS[index % len(PHASE_SYMBOLS)], "size": 8},
+                hovertemplate="step %{customdata}: %{y:.0f} ms<extra>%{fullData.name}</extra>",
+            )
+        )
+    for event in _moments(events):
+        figure.add_vline(x=event[0], line={"color": QUIET, "width": 1, "dash": "dash"})
+        figure.add_annotation(
+            x=event[0],
+            y=1.0,
+            yref="paper",
+            yanchor="bottom",
+            text=event[1],
+            showarrow=False,
+            font={"size": 12, "color": INK},
+        )
+    top_ms = max((step.duration_ns / 1e6 for step in steps), default=1.0)
+    figure.update_layout(
+        template="plotly_white",
+        height=380,
+        margin={"l": 70, "r": 20, "t": 40, "b": 50},
+        font={"family": "system-ui, sans-serif", "color": INK},
+        legend={"orientation": "h", "y": -0.2},
+        xaxis={"title": "time of the run (s)"},
+        yaxis={"title": "step time (ms)", "range": [0, top_ms * 1.08]},
+    )
+    html: str = figure.to_html(
+        full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}
+    )
+    return html
+
+
+def _moments(events: Sequence[Mapping[str, Any]]) -> list[tuple[float, str]]:
+    """Join events that came together into one label."""
+    moments: dict[float, list[str]] = {}
+    for event in events:
+        label = "spans aged" if event["kind"] == "age" else f"{event['target']} upgraded"
+        labels = moments.setdefault(event["t_s"], [])
+        if label not in labels:
+            labels.append(label)
+    return [(t_s, "<br>".join(labels)) for t_s, labels in moments.items()]
+
+
+def map_svg(scenario: Scenario, changes: Sequence[Change]) -> str:
+    """Return the map as an SVG element: distances follow the routes, widths the rates."""
+    graph = nx.Graph()
+    graph.add_nodes_from(scenario.network.campuses)
+    for span, spec in scenario.network.spans.items():
+        km = _kilometres(spec.route, next(c for c in changes if c.span == span))
+        a, b = scenario.network.ends_of(span)
+        if not graph.has_edge(a, b) or graph.edges[a, b]["km"] > km:
+            graph.add_edge(a, b, km=km)
+    places = _layout(graph)
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" '
+        'aria-label="Map of campuses and spans" class="map">'
+    ]
+    seen: dict[tuple[str, str], int] = {}
+    for span in scenario.network.spans:
+        a, b = scenario.network.ends_of(span)
+        pair = (min(a, b), max(a, b))
+        parts.append(_span_svg(places[a], places[b], seen.get(pair, 0), span, scenario, changes))
+        seen[pair] = seen.get(pair, 0) + 1
+    for campus, (x, y) in places.items():
+        workers = scenario.network.campuses[campus].workers
+        parts.append(
+            f'<circle cx="{x:.0f}" cy="{y:.0f}" r="24" fill="{INK}"/>'
+            f'<text x="{x:.0f}" y="{y + 6:.0f}" class="ranks">{workers}</text>'
+            f'<text x="{x:.0f}" y="{y - 34 if y < HEIGHT / 2 else y + 46:.0f}" '
+            f'class="campus">{campus}</text>'
+        )
+    return "\n".join([*parts, "</svg>"])
+
+
+def _kilometres(route_m: int | None, change: Change) -> float:
+    """Return a span's length, or the fibre that its delay would be, where no route is stated."""
+    return route_m / 1000 if route_m else max(1.0, change.real.delay_ns / GLASS_NS_PER_KM)
+
+
+def _layout(graph: nx.Graph) -> dict[str, tuple[float, float]]:
+    """Place campuses so that straight distances follow the routes as well as a plane allows."""
+    if len(graph) == 1:
+        return {name: (WIDTH / 2, HEIGHT / 2) for name in graph}
+    distances = dict(nx.all_pairs_dijkstra_path_length(graph, weight="km"))
+    raw = nx.kamada_kawai_layout(graph, dist=distances, pos=nx.circular_layout(graph))
+    xs, ys = [point[0] for point in raw.values()], [point[1] for point in raw.values()]
+    width, height = max(xs) - min(xs) or 1.0, max(ys) - min(ys) or 1.0
+    scale = min((WIDTH - 2 * MARGIN) / width, (HEIGHT - 2 * MARGIN) / height)
+    middle_x, middle_y = (max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2
+    return {
+        name: (WIDTH / 2 + (x - middle_x) * scale, HEIGHT / 2 - (y - middle_y) * scale)
+        for name, (x, y) in raw.items()
+    }
+
+
+def _span_svg(
+    a: tuple[float, float],
+    b: tuple[float, float],
+    parallel: int,
+    span: str,
+    scenario: Scenario,
+    changes: Sequence[Change],
+) -> str:
+    """Draw a span from its first state (thin, dashed where lossy) to its last, with a label."""
+    states = [change.real for change in changes if change.span == span]
+    first, last = states[0], states[-1]
+    route = scenario.network.spans[span].route
+    length = f"{route / 1000:g} km, " if route else ""
+    rate = render(first.rate_bps, "rate")
+    if last.rate_bps != first.rate_bps:
+        rate += f" → {render(last.rate_bps, 'rate')}"
+    details = f"{length}{rate}"
+    if first.loss:
+        details += f", loss {first.loss:.1g}" + ("" if last.loss else " → 0")
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    norm = math.hypot(dx, dy) or 1.0
+    shift = 16.0 * parallel
+    x1, y1 = a[0] - dy / norm * shift, a[1] + dx / norm * shift
+    x2, y2 = b[0] - dy / norm * shift, b[1] + dx / norm * shift
+    line = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
+    dashed = ' stroke-dasharray="10 5"' if first.loss else ""
+    parts = []
+    if len(states) > 1:
+        parts.append(f'<line {line} stroke="#009E73" opacity=".35" stroke-width="{_width(last)}"/>')
+    colour = PHASE_COLOURS[1] if len(states) > 1 else QUIET
+    parts.append(f'<line {line} stroke="{colour}" stroke-width="{_width(first)}"{dashed}/>')
+    x, y = (x1 + x2) / 2, (y1 + y2) / 2
+    parts.append(
+        f'<text x="{x:.0f}" y="{y - 4:.0f}" class="span">{span}</text>'
+        f'<text x="{x:.0f}" y="{y + 13:.0f}" class="detail">{details}</text>'
+    )
+    return "\n".join(parts)
+
+
+def _width(state: Any) -> str:
+    """Return a line width in pixels that grows with the logarithm of the rate."""
+    return f"{max(1.5, 2.0 * math.log10(state.rate_bps / 1e9) + 2.0):.1f}"

@@ -1,0 +1,78 @@
+"""The manifest: what a run was, written before its first packet."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from dataclasses import asdict
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from experiments.scenario import Scenario
+from experiments.twin import Twin
+from topologies.emulation.capabilities import Capabilities
+from topologies.units import render
+
+PACKAGES = ("torch", "mininet", "os-ken", "numpy", "pydantic")
+
+
+def manifest_of(
+    scenario: Scenario, source: Path, run: str, twin: Twin, machine: Capabilities
+) -> dict[str, Any]:
+    """Return everything needed to repeat a run and to judge it."""
+    return {
+        "run": run,
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "source": str(source),
+        "scenario": scenario.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "seed": scenario.seed,
+        "quantities": quantities(scenario, twin),
+        "capabilities": asdict(machine),
+        "versions": {
+            "python": platform.python_version(),
+            "open vswitch": _first_line("ovs-vswitchd", "--version"),
+            **{package: metadata.version(package) for package in PACKAGES},
+        },
+        "git": _git_state(),
+    }
+
+
+def quantities(scenario: Scenario, twin: Twin) -> list[dict[str, str]]:
+    """List each real quantity beside its emulated one, as text."""
+    workload = scenario.workload
+    rows = [
+        ("gradients per step", workload.gradients, twin.gradient_bytes, "size"),
+        ("all-reduce bucket", workload.bucket, twin.bucket_bytes, "size"),
+        ("compute per step", workload.compute, twin.compute_ns, "duration"),
+    ]
+    for campus, spec in scenario.network.campuses.items():
+        host = next(host for host in twin.graph.workers if host.campus == campus)
+        access = twin.access_bps[host.name]
+        rows.append((f"access rate in {campus}", spec.fabric.rate, access, "rate"))
+    for change in twin.changes:
+        what = f"{change.span}, {change.upgrade or 'aged'}"
+        rows.append((f"{what}: rate", change.real.rate_bps, change.emulated.rate_bps, "rate"))
+        real_ns, emulated_ns = change.real.delay_ns, change.emulated.delay_ns
+        rows.append((f"{what}: one-way delay", real_ns, emulated_ns, "duration"))
+    return [
+        {"quantity": name, "real": render(real, unit), "emulated": render(emulated, unit)}
+        for name, real, emulated, unit in rows
+    ]
+
+
+def _git_state() -> str | None:
+    """Return the commit of the project's own checkout, with ``-dirty`` where it was changed."""
+    here = str(Path(__file__).parent)
+    return _first_line("git", "-C", here, "describe", "--always", "--dirty")
+
+
+def _first_line(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.splitlines()[0].strip() if done.returncode == 0 and done.stdout else None

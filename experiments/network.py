@@ -1,0 +1,164 @@
+"""The running network as the runner sees it: spans to set, to measure and to count."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from controller.client import ControllerClient
+from controller.links import dump_links
+from experiments import fidelity
+from experiments.errors import RunFailed
+from experiments.probing import RoundTrips, round_trips, trains
+from experiments.twin import Twin
+from topologies.emulation.capabilities import Capabilities
+from topologies.emulation.errors import MachineError
+from topologies.emulation.impairer import Counters, Impairer, open_impairer
+from topologies.emulation.kernel import private_network
+from topologies.emulation.lab import Access, Lab
+from topologies.emulation.ovs import open_vswitch
+from topologies.linkstate import LinkState
+
+READY_TIMEOUT_S = 20.0
+
+
+@dataclass
+class Network:
+    """A lab, its impairer and its controller, kept in step.
+
+    Attributes:
+        floor: round trips across each span when it adds no delay: what the switches cost.
+    """
+
+    lab: Lab
+    impairer: Impairer
+    controller: ControllerClient
+    access_bps: int
+    floor: dict[str, RoundTrips] = field(default_factory=dict)
+
+    def set_spans(self, states: Mapping[str, LinkState]) -> None:
+        """Put spans into new states, the same in both directions, and tell the controller.
+
+        What the switches cost is taken off the delay that a span adds. Raises ImpairmentError when
+        a state is not in force afterwards, ControllerError when its rules are not.
+        """
+        for span, state in states.items():
+            floor_ns = int(self.floor[span].median_ns) if span in self.floor else 0
+            added = replace(state, delay_ns=max(0, state.delay_ns - floor_ns // 2))
+            self.impairer.apply(span, added, added)
+        self.controller.set_links(states)
+
+    def measure_floor(self) -> None:
+        """Measure what the switches cost, to be taken off the spans' delays from now on."""
+        self.floor = round_trips(self.lab)
+
+    def measure(self, when: str, states: Mapping[str, LinkState]) -> list[fidelity.Check]:
+        """Compare round trip, rate and loss of every span with the state it should be in."""
+        seen = round_trips(self.lab)
+        found = trains(self.lab, states, self.access_bps)
+        checks = []
+        for span, state in states.items():
+            floor = self.floor[span]
+            checks.append(fidelity.check_floor(when, span, state, floor))
+            checks.append(fidelity.check_delay(when, span, state, floor, seen[span]))
+            for direction, train in zip(("forward", "backward"), found[span], strict=True):
+                checks.append(
+                    fidelity.check_rate(when, span, direction, state, self.access_bps, train)
+                )
+                lost = train.sent - train.received
+                subject = f"{span} {direction} {when}"
+                checks.append(fidelity.check_loss(subject, state.loss, train.sent, lost))
+        return checks
+
+    def counters(self) -> dict[str, tuple[Counters, Counters]]:
+        """Return the spans' counters; raises ImpairmentError when a span's engine is gone."""
+        return self.impairer.counters()
+
+
+@contextmanager
+def running_network(
+    twin: Twin,
+    machine: Capabilities,
+    *,
+    policy: str,
+    congestion_control: str,
+    mtu: int,
+    seed: int,
+    folder: Path,
+    logs: Path,
+    openflow_port: int,
+) -> Iterator[Network]:
+    """Build the twin in a network namespace of its own, every span in its reference state.
+
+    Raises MachineError, EmulationError or RunFailed, naming the component that did not come up.
+    """
+    (folder / "graph.json").write_text(twin.graph.to_json())
+    links = {span: twin.reference for span in twin.graph.spans}
+    (folder / "links.json").write_text(json.dumps(dump_links(links)))
+    with ExitStack() as stack:
+        stack.enter_context(private_network())
+        controller = stack.enter_context(_controller(policy, folder, logs, openflow_port))
+        vswitchd_pid = stack.enter_context(open_vswitch(folder / "ovs"))
+        impairer = open_impairer(machine.impairer, twin.graph.spans, mtu, seed)
+        stack.callback(impairer.close)
+        lab = Lab(
+            twin.graph,
+            impairer.cables,
+            {host: Access(rate_bps, mtu) for host, rate_bps in twin.access_bps.items()},
+            datapath=machine.datapath,
+            vswitchd_pid=vswitchd_pid,
+            openflow_port=controller.openflow_port,
+            congestion_control=congestion_control,
+        )
+        stack.enter_context(lab)
+        network = Network(lab, impairer, controller.client, min(twin.access_bps.values()))
+        controller.client.wait_ready(READY_TIMEOUT_S)
+        network.set_spans(links)
+        yield network
+
+
+@dataclass(frozen=True)
+class _Controller:
+    client: ControllerClient
+    openflow_port: int
+
+
+@contextmanager
+def _controller(
+    policy: str, folder: Path, logs: Path, openflow_port: int
+) -> Iterator[_Controller]:
+    """Run the controller as a process of its own; it ends when its standard input does."""
+    files = ["--graph", str(folder / "graph.json"), "--links", str(folder / "links.json")]
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "controller", "--policy", policy, *files),
+            *("--openflow-port", str(openflow_port)),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=(log := logs / "controller.log").open("wb"),
+        start_new_session=True,
+    )
+    assert process.stdin is not None and process.stdout is not None, "opened as pipes"
+    try:
+        line = process.stdout.readline()
+        if not line:
+            said = log.read_text(errors="replace").strip()[-2000:]
+            if process.wait() == 3:
+                raise MachineError(said)
+            raise RunFailed(f"the controller did not start; the end of its log:\n{said}")
+        ports = json.loads(line)
+        yield _Controller(ControllerClient(ports["channel_port"]), ports["openflow_port"])
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()

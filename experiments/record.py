@@ -1,0 +1,101 @@
+"""The run folder: written while the run goes on, completed atomically.
+
+``manifest.json`` comes first and ``result.json`` last, so a folder without the latter is a run that
+did not end; whatever its ``events.jsonl`` and ``steps.jsonl`` hold is whole lines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, TextIO
+
+from topologies.files import FileError
+
+
+def default_folder(name: str, run: str) -> Path:
+    """Return ``runs/<name>-<time>-<id>`` below the current folder."""
+    now = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+    return Path("runs") / f"{name}-{now}-{run}"
+
+
+class Record:
+    """Everything one run leaves; ``origin_ns`` is the zero of its clock (CLOCK_MONOTONIC)."""
+
+    def __init__(self, folder: Path) -> None:
+        """Create the folder; raises FileError where something stands there already."""
+        self.folder = folder
+        self.origin_ns = time.monotonic_ns()
+        self.steps: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if any(folder.iterdir()):
+                raise FileError(f"{folder}: is not empty; --out must name a new or empty folder")
+            self.logs = folder / "logs"
+            self.logs.mkdir()
+        except OSError as error:
+            raise FileError(f"{folder}: cannot be made the run folder: {error.strerror}") from None
+        self._files: dict[str, TextIO] = {}
+
+    def seconds(self, now_ns: int) -> float:
+        """Return a time of the run's clock in seconds."""
+        return round((now_ns - self.origin_ns) / 1e9, 6)
+
+    def event(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Append to ``events.jsonl`` what happened just now (``at_ns``, or now)."""
+        now_ns = fields.pop("at_ns", None) or time.monotonic_ns()
+        event = {"t_s": self.seconds(now_ns), "at_ns": now_ns, "kind": kind, **fields}
+        self.events.append(event)
+        self._append("events.jsonl", event)
+        return event
+
+    def step(self, step: dict[str, Any]) -> None:
+        """Append one rank's step to ``steps.jsonl``."""
+        self.steps.append(step)
+        self._append("steps.jsonl", step)
+
+    def sample(self, sample: dict[str, Any]) -> None:
+        """Append one reading of a span's counters to ``spans.jsonl``."""
+        self._append("spans.jsonl", sample)
+
+    def write(self, name: str, content: str | dict[str, Any]) -> Path:
+        """Write a whole file so that it is never seen half done."""
+        text = content if isinstance(content, str) else json.dumps(content, indent=1) + "\n"
+        path, part = self.folder / name, self.folder / f".{name}.part"
+        with part.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path)
+        return path
+
+    def to_parquet(self) -> None:
+        """Copy the step and span lines to Parquet files of the same names."""
+        import duckdb
+
+        for file in self._files.values():
+            file.flush()
+        with duckdb.connect() as database:
+            for name in ("steps", "spans"):
+                lines = self.folder / f"{name}.jsonl"
+                if lines.exists():
+                    part = self.folder / f".{name}.part"
+                    database.read_json(str(lines)).write_parquet(str(part))
+                    part.rename(self.folder / f"{name}.parquet")
+
+    def close(self) -> None:
+        """Close the files and hand the folder to the user that sudo was called by."""
+        for file in self._files.values():
+            file.close()
+        if (user := os.environ.get("SUDO_UID")) and (group := os.environ.get("SUDO_GID")):
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, int(user), int(group))
+
+    def _append(self, name: str, line: dict[str, Any]) -> None:
+        if name not in self._files:
+            self._files[name] = (self.folder / name).open("a", buffering=1)
+        self._files[name].write(json.dumps(line) + "\n")

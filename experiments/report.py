@@ -1,0 +1,50 @@
+"""``report.html``: one self-contained page that says what the run found and how far to trust it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from experiments.coherence import PhasePlan, SystemStep
+from experiments.figures import map_svg, step_figure
+from experiments.manifest import quantities
+from experiments.record import Record
+from experiments.scenario import Scenario
+from experiments.twin import Twin
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_report(
+    record: Record,
+    scenario: Scenario,
+    twin: Twin,
+    result: Mapping[str, Any],
+    steps: Sequence[SystemStep],
+    phases: Sequence[PhasePlan],
+) -> None:
+    """Write the report of a run into its folder."""
+    checks = result["fidelity"]["checks"]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html.j2").render(
+        result=result,
+        scenario=scenario,
+        map=map_svg(scenario, twin.changes),
+        step_figure=step_figure(steps, phases, result["events"], record.origin_ns) if steps else "",
+        quantities=quantities(scenario, twin),
+        checks=checks,
+        check_counts=Counter(check["name"] for check in checks),
+        manifest=json.loads((record.folder / "manifest.json").read_text()),
+    )
+    record.write("report.html", page)

@@ -1,0 +1,137 @@
+"""``result.json``: the stable contract for scripts, put together from what a run measured. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from experiments.coherence import (
+    WARM_UP_STEPS,
+    PhasePlan,
+    SystemStep,
+    classify,
+    coherence_interval,
+    recovery_s,
+    step_ms,
+    steps_of_phases,
+    steps_per_s,
+)
+from experiments.session import SpanCounters
+from experiments.twin import Change
+
+SCHEMA = 1
+
+
+def phase_results(
+    steps: Sequence[SystemStep],
+    phases: Sequence[PhasePlan],
+    snapshots: Sequence[SpanCounters],
+    changes: Sequence[Change],
+    *,
+    seed: int,
+    largest_campus_share: float,
+) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """Return the ``reference`` and ``phases`` parts; phases without a whole step are left out.
+
+    ``snapshots`` holds the spans' counters at the start of each phase and, unless the run failed,
+    at the end.
+    """
+    grouped = steps_of_phases(steps, phases)
+    reference = [step for step in grouped[0] if step.step >= WARM_UP_STEPS] if grouped else []
+    if not reference:
+        return None, []
+    usual = steps_per_s(reference)
+    results = []
+    for index in range(1, len(phases)):
+        phase_steps = grouped[index]
+        if not phase_steps:
+            continue
+        begins = sorted({change.step for change in changes})[:index]
+        in_force = {change.span: change.emulated for change in changes if change.step <= begins[-1]}
+        speed = steps_per_s(phase_steps)
+        coherence = speed / usual
+        low, high = coherence_interval(phase_steps, reference, seed + index)
+        spans = {}
+        for span, state in in_force.items():
+            moved = 0
+            if index + 1 < len(snapshots):
+                before, after = snapshots[index][span], snapshots[index + 1][span]
+                moved = sum(b.bytes - a.bytes for a, b in zip(before, after, strict=True))
+            spans[span] = {
+                "rate_bps": state.rate_bps,
+                "rtt_ns": 2 * state.delay_ns,
+                "loss": state.loss,
+                "bytes": moved,
+            }
+        results.append(
+            {
+                "name": phases[index].name,
+                "from_step": phase_steps[0].step,
+                "to_step": phase_steps[-1].step,
+                "steps_per_s": round(speed, 4),
+                "step_ms": step_ms(phase_steps),
+                "coherence": round(coherence, 4),
+                "coherence_ci": [round(low, 4), round(high, 4)],
+                "class": classify(coherence, largest_campus_share),
+                "exposed_communication_ms": round(
+                    sum(step.exposed_communication_ns for step in phase_steps)
+                    / len(phase_steps)
+                    / 1e6,
+                    2,
+                ),
+                "spans": spans,
+            }
+        )
+    return {"steps_per_s": round(usual, 4), "step_ms": step_ms(reference)}, results
+
+
+def event_results(
+    events: Sequence[Mapping[str, Any]],
+    steps: Sequence[SystemStep],
+    phases: Sequence[PhasePlan],
+) -> list[dict[str, Any]]:
+    """Return the ``events`` part: every change of a span and how long training took to recover."""
+    by_begin = {
+        phase.begin_ns: group
+        for phase, group in zip(phases, steps_of_phases(steps, phases), strict=True)
+    }
+    results = []
+    for event in events:
+        if event["kind"] in ("age", "upgrade"):
+            recovery = recovery_s(by_begin.get(event["at_ns"], []), event["at_ns"])
+            results.append(
+                {
+                    "t_s": event["t_s"],
+                    "step": event["step"],
+                    "kind": event["kind"],
+                    "target": event["target"],
+                    "with": event["upgrade"],
+                    "recovery_s": None if recovery is None else round(recovery, 3),
+                }
+            )
+    return results
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """Say in a sentence what the upgrades did, with the verdict where it is not ``faithful``."""
+    phases = result["phases"]
+    if not phases:
+        return f"The run {result['status']} before any phase was measured."
+    first, *later = phases
+    if later:
+        gains = [f"{later[0]['name'].removesuffix(' upgraded')} took coherence from "
+                 f"{first['coherence']:.2f} to {later[0]['coherence']:.2f}"]
+        gains += [
+            f"with {phase['name'].removesuffix(' upgraded')}, {phase['coherence']:.2f}"
+            for phase in later[1:]
+        ]
+        sentence = "Upgrading " + "; ".join(gains)
+    else:
+        sentence = f"The spans as they are give coherence {first['coherence']:.2f}"
+    sentence += f" ({phases[-1]['class']})."
+    verdict = result["fidelity"]["verdict"]
+    if verdict != "faithful":
+        sentence += f" The emulation was {verdict}: do not rely on these numbers."
+    if result["status"] != "finished":
+        sentence += f" The run {result['status']} before its end."
+    return sentence

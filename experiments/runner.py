@@ -1,0 +1,258 @@
+"""One run, from a scenario to its result: read this first."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from controller.errors import ControllerError
+from experiments import fidelity
+from experiments.coherence import system_steps
+from experiments.errors import Interrupted, RunFailed
+from experiments.manifest import manifest_of
+from experiments.network import Network, running_network
+from experiments.record import Record, default_folder
+from experiments.report import write_report
+from experiments.result import SCHEMA, event_results, headline, phase_results
+from experiments.scenario import Scenario
+from experiments.session import Observer, Session, train_through
+from experiments.trace import trace_of
+from experiments.training import Training
+from experiments.twin import Twin, expected_span_bytes, twin_of
+from topologies.emulation.capabilities import Capabilities, probe
+from topologies.emulation.errors import EmulationError, MachineError
+from topologies.emulation.lab import HOST_INTERFACE
+from topologies.emulation.ownership import owned_folder, reap
+from workloads.job import Job, Rank
+
+RENDEZVOUS_PORT = 29_500
+
+
+@dataclass
+class Outcome:
+    """What is known of a run so far; a run that fails keeps it."""
+
+    status: str = "finished"
+    error: str | None = None
+    session: Session = field(default_factory=Session)
+    checks: list[fidelity.Check] = field(default_factory=list)
+
+
+def run(
+    scenario: Scenario,
+    source: Path,
+    observer: Observer,
+    *,
+    out: Path | None = None,
+    openflow_port: int = 0,
+) -> tuple[Path, dict[str, Any]]:
+    """Emulate a scenario and train through it; return the run folder and its result.
+
+    Raises NetworkError for a scenario that cannot be built and MachineError for a machine that
+    cannot build it; a run that fails later has a result that says so.
+    """
+    twin = twin_of(scenario)
+    machine = preflight()
+    name = secrets.token_hex(3)
+    record = Record(out or default_folder(scenario.name, name))
+    record.write("manifest.json", manifest_of(scenario, source, name, twin, machine))
+    outcome = Outcome()
+    try:
+        with stop_on_signals(), ExitStack() as stack:
+            folder = stack.enter_context(owned_folder(name))
+            training = Training(record.logs / "launcher.log")
+            stack.callback(training.close)
+            observer.stage("building the network")
+            network = stack.enter_context(
+                running_network(
+                    twin,
+                    machine,
+                    policy=scenario.controller.policy,
+                    congestion_control=scenario.network.congestion_control,
+                    mtu=scenario.network.mtu,
+                    seed=scenario.seed,
+                    folder=folder,
+                    logs=record.logs,
+                    openflow_port=openflow_port,
+                )
+            )
+            stack.callback(training.close)  # the ranks go before their network does
+            record.event("network up")
+            training.wait_imported()
+            observer.stage("measuring the spans")
+            outcome.checks += measure_before(network, twin)
+            observer.stage("training")
+            job = job_of(scenario, twin, network, folder, record.logs)
+            outcome.checks += train(job, training, network, twin, record, observer, outcome.session)
+            observer.stage("measuring the spans again")
+            outcome.checks += network.measure("after training", twin.final)
+    except (KeyboardInterrupt, Interrupted):
+        outcome.status, outcome.error = "interrupted", "told to stop"
+    except MachineError:
+        record.close()
+        raise
+    except (RunFailed, EmulationError, ControllerError) as error:
+        outcome.status, outcome.error = "failed", str(error)
+    record.event("network gone")
+    return record.folder, finish(scenario, twin, machine, name, record, outcome)
+
+
+def preflight() -> Capabilities:
+    """Remove what dead runs left and probe the machine; raises MachineError for what it lacks."""
+    machine = probe()
+    if machine.missing:
+        raise MachineError("this machine lacks:\n" + "\n".join(f"  {m}" for m in machine.missing))
+    reap()
+    return machine
+
+
+def measure_before(network: Network, twin: Twin) -> list[fidelity.Check]:
+    """Measure the switches' own cost and the aged spans, then set the reference phase."""
+    network.measure_floor()
+    network.set_spans(twin.initial)
+    checks = network.measure("before training", twin.initial)
+    network.set_spans({span: twin.reference for span in twin.graph.spans})
+    return checks
+
+
+def train(
+    job: Job,
+    training: Training,
+    network: Network,
+    twin: Twin,
+    record: Record,
+    observer: Observer,
+    session: Session,
+) -> list[fidelity.Check]:
+    """Train a job through all changes; return what the counters say of the emulation."""
+    drops = network.lab.unmodelled_drops()
+    training.assign(job)
+    train_through(
+        twin.changes,
+        network,
+        training,
+        record,
+        observer,
+        session,
+        ranks=len(job.ranks),
+        step_timeout_s=job.timeout_s,
+    )
+    checks = fidelity.check_drops(drops, network.lab.unmodelled_drops())
+    expected = expected_span_bytes(twin, network.controller.routes())
+    first, last = session.snapshots[0], session.snapshots[-1]
+    for span in twin.graph.spans:
+        for index, direction in enumerate(("forward", "backward")):
+            before, after = first[span][index], last[span][index]
+            subject = f"{span} {direction}"
+            checks += fidelity.check_counters(subject, before, after)
+            if expected[span][index]:
+                moved = after.delivered_bytes - before.delivered_bytes
+                checks.append(
+                    fidelity.check_bytes(subject, expected[span][index] * job.steps, moved)
+                )
+    return checks
+
+
+def job_of(scenario: Scenario, twin: Twin, network: Network, folder: Path, logs: Path) -> Job:
+    """Place the ranks on the lab's hosts, campus by campus."""
+    hosts_file = folder / "hosts"
+    names = [f"{host.ip} {host.name}" for host in twin.graph.hosts]
+    own_names = f"127.0.0.1 localhost {socket.gethostname()}"
+    hosts_file.write_text("\n".join([own_names, *names]) + "\n")
+    ranks = tuple(
+        Rank(
+            rank=number,
+            site=host.campus,
+            host=host.name,
+            address=host.ip,
+            interface=HOST_INTERFACE,
+            netns=f"/proc/{network.lab.pid(host.name)}/ns/net",
+        )
+        for number, host in enumerate(twin.graph.workers)
+    )
+    return Job(
+        ranks=ranks,
+        strategy=scenario.workload.strategy,
+        gradient_bytes=twin.gradient_bytes,
+        bucket_bytes=twin.bucket_bytes,
+        compute_ns=twin.compute_ns,
+        steps=scenario.workload.steps,
+        seed=scenario.seed,
+        timeout_s=scenario.workload.timeout / 1e9,
+        port=RENDEZVOUS_PORT,
+        hosts_file=str(hosts_file),
+        log_folder=str(logs.resolve()),
+    )
+
+
+def finish(
+    scenario: Scenario,
+    twin: Twin,
+    machine: Capabilities,
+    name: str,
+    record: Record,
+    outcome: Outcome,
+) -> dict[str, Any]:
+    """Turn what was measured into the files of the run folder, the result last."""
+    workers = [campus.workers for campus in scenario.network.campuses.values()]
+    steps = system_steps(record.steps, sum(workers))
+    session = outcome.session
+    differing = sum(not step.identical for step in steps)
+    reference, phases = phase_results(
+        steps,
+        session.phases,
+        session.snapshots,
+        twin.changes,
+        seed=scenario.seed,
+        largest_campus_share=max(workers) / sum(workers),
+    )
+    checks = [*outcome.checks, fidelity.check_replicas(differing)]
+    judged = fidelity.verdict(checks)
+    if outcome.error:
+        judged["reasons"].insert(0, f"the run {outcome.status}: {outcome.error}")
+        judged["verdict"] = "invalid"
+    result = {
+        "schema": SCHEMA,
+        "name": scenario.name,
+        "run": name,
+        "status": outcome.status,
+        "error": outcome.error,
+        "fidelity": judged,
+        "backend": {
+            "impairer": machine.impairer,
+            "datapath": machine.datapath,
+            "runtime": "namespace",
+        },
+        "reference": reference,
+        "phases": phases,
+        "events": event_results(record.events, steps, session.phases),
+    }
+    result["headline"] = headline(result)
+    record.to_parquet()
+    record.write("trace.json", trace_of(record.steps, record.events, twin))
+    write_report(record, scenario, twin, result, steps, session.phases)
+    record.write("result.json", result)
+    record.close()
+    return result
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into `Interrupted`, so that a run is always taken down."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Interrupted
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

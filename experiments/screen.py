@@ -1,0 +1,101 @@
+"""What a run shows in a terminal: a progress bar with the live step time and coherence."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from experiments.coherence import COHERENT, DEGRADED
+from topologies.units import render
+
+VERDICT_STYLES = {"faithful": "green", "degraded": "yellow", "invalid": "bold red"}
+CLASS_STYLES = {"coherent": "green", "degraded": "yellow", "incoherent": "red"}
+
+
+class Screen:
+    """Watches a run (see `experiments.session.Observer`) and shows it on a console."""
+
+    def __init__(self, console: Console, steps: int) -> None:
+        """Prepare a bar of ``steps`` steps."""
+        self._console = console
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[pace]}"),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("starting", total=steps, pace="")
+        self._phase = ""
+
+    def __enter__(self) -> Screen:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def stage(self, text: str) -> None:
+        """Show what the run does now."""
+        self._progress.update(self._task, description=text)
+
+    def step(self, step: int, phase: str, step_ms: float, coherence: float | None) -> None:
+        """Move the bar on; announce each new phase above it."""
+        if phase != self._phase:
+            self._phase = phase
+            self._progress.console.print(f"[dim]step {step:>3}[/dim]  {phase}")
+        pace = f"{step_ms:.0f} ms/step"
+        if coherence is not None:
+            style = "green" if coherence >= COHERENT else "yellow" if coherence >= DEGRADED else "red"
+            pace += f"  coherence [{style}]{coherence:.2f}[/]"
+        self._progress.update(self._task, completed=step + 1, description=phase, pace=pace)
+
+
+def show_result(console: Console, result: dict[str, Any]) -> None:
+    """Print the verdict, the table of phases and the headline."""
+    fidelity = result["fidelity"]
+    verdict = fidelity["verdict"]
+    console.print(Text(f"emulation {verdict}", style=VERDICT_STYLES[verdict]))
+    for reason in fidelity["reasons"][:5]:
+        console.print(Text(f"  {reason}"))
+    if result["reference"]:
+        console.print(_phase_table(result))
+    console.print(Text(result["headline"], style="bold"))
+
+
+def _phase_table(result: dict[str, Any]) -> Table:
+    table = Table(show_edge=False, pad_edge=False)
+    table.add_column("phase")
+    for name in ("steps", "step p50", "p99", "coherence", "95 % interval"):
+        table.add_column(name, justify="right")
+    table.add_column("class")
+    usual = result["reference"]["step_ms"]
+    table.add_row("reference", "", _ms(usual["p50"]), _ms(usual["p99"]), "1.00", "", "")
+    for phase in result["phases"]:
+        low, high = phase["coherence_ci"]
+        table.add_row(
+            phase["name"],
+            f"{phase['from_step']}-{phase['to_step']}",
+            _ms(phase["step_ms"]["p50"]),
+            _ms(phase["step_ms"]["p99"]),
+            f"{phase['coherence']:.2f}",
+            f"{low:.2f}-{high:.2f}",
+            Text(phase["class"], style=CLASS_STYLES[phase["class"]]),
+        )
+    return table
+
+
+def _ms(value: float) -> str:
+    return render(value * 1e6, "duration")

@@ -1,0 +1,162 @@
+"""One training session over the network: start it, change the spans as planned, count."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from typing import Protocol
+
+from experiments.coherence import PhasePlan
+from experiments.errors import RunFailed
+from experiments.network import Network
+from experiments.record import Record
+from experiments.training import Training
+from experiments.twin import Change
+from topologies.emulation.impairer import Counters
+
+SAMPLE_S = 0.2
+STARTUP_TIMEOUT_S = 60.0
+
+SpanCounters = Mapping[str, tuple[Counters, Counters]]
+
+
+class Observer(Protocol):
+    """Somebody who watches a run."""
+
+    def stage(self, text: str) -> None:
+        """Learn what the run does now."""
+
+    def step(self, step: int, phase: str, step_ms: float, coherence: float | None) -> None:
+        """Learn that all ranks finished a step."""
+
+
+@dataclass
+class Session:
+    """What a session leaves for the result.
+
+    Attributes:
+        phases: in order, each with the time its first change was in force.
+        snapshots: the spans' counters at the start of each phase and at the end of training.
+    """
+
+    phases: list[PhasePlan] = field(default_factory=list)
+    snapshots: list[SpanCounters] = field(default_factory=list)
+
+
+def train_through(
+    changes: tuple[Change, ...],
+    network: Network,
+    training: Training,
+    record: Record,
+    observer: Observer,
+    session: Session,
+    *,
+    ranks: int,
+    step_timeout_s: float,
+) -> None:
+    """Train to the end; each change comes when the last rank has finished the step before it.
+
+    Fills ``session`` as it goes, so that a failed run keeps what it measured. Raises RunFailed when
+    a rank dies or no step ends within ``step_timeout_s``, ImpairmentError when a span's engine dies.
+    """
+    _wait_for_ranks(training, record, ranks)
+    session.snapshots.append(network.counters())
+    session.phases.append(PhasePlan("reference", time.monotonic_ns()))
+    training.start()
+    record.event("training started")
+    pending = [list(group) for _, group in groupby(changes, key=lambda change: change.step)]
+    finished: dict[int, set[int]] = {}
+    trained: set[int] = set()
+    pace = _Pace()
+    moved_ns = next_sample_ns = time.monotonic_ns()
+    while len(trained) < ranks:
+        for event in training.events(timeout_s=SAMPLE_S):
+            moved_ns = time.monotonic_ns()
+            if event["kind"] == "trained":
+                trained.add(event["rank"])
+                record.event("trained", rank=event["rank"], hash=event["hash"])
+            if event["kind"] != "step":
+                continue
+            record.step(event)
+            done = finished.setdefault(event["step"], set())
+            done.add(event["rank"])
+            if len(done) < ranks:
+                continue
+            phase = session.phases[-1].name
+            observer.step(event["step"], phase, *pace.after(event["end_ns"], phase))
+            if pending and event["step"] + 1 == pending[0][0].step:
+                _apply(pending.pop(0), network, record, session)
+        if time.monotonic_ns() >= next_sample_ns:
+            _sample(network, record)
+            next_sample_ns = time.monotonic_ns() + int(SAMPLE_S * 1e9)
+        if time.monotonic_ns() - moved_ns > step_timeout_s * 1e9:
+            slow = sorted(set(range(ranks)) - finished.get(max(finished, default=0), set()))
+            raise RunFailed(
+                f"no rank finished a step within {step_timeout_s:g} s; still waiting for ranks "
+                f"{', '.join(map(str, slow))}: the spans may be too slow for workload.timeout"
+            )
+    session.snapshots.append(network.counters())
+
+
+class _Pace:
+    """The live step time, and coherence against the reference so far."""
+
+    def __init__(self) -> None:
+        self._last_ns = 0
+        self._reference_ms: list[float] = []
+
+    def after(self, end_ns: int, phase: str) -> tuple[float, float | None]:
+        step_ms = (end_ns - self._last_ns) / 1e6 if self._last_ns else 0.0
+        self._last_ns = end_ns
+        if phase == "reference":
+            self._reference_ms.append(step_ms)
+            return step_ms, None
+        usual_ms = sorted(self._reference_ms)[len(self._reference_ms) // 2]
+        return step_ms, usual_ms / step_ms
+
+
+def _apply(changes: list[Change], network: Network, record: Record, session: Session) -> None:
+    """Change spans all at once, and begin the phase that is named after it."""
+    session.snapshots.append(network.counters())
+    network.set_spans({change.span: change.emulated for change in changes})
+    in_force_ns = time.monotonic_ns()
+    for change in changes:
+        record.event(
+            change.kind,
+            at_ns=in_force_ns,
+            step=change.step,
+            target=change.span,
+            upgrade=change.upgrade,
+            state=asdict(change.emulated),
+        )
+    upgraded = [change.span for change in changes if change.kind == "upgrade"]
+    name = " and ".join(upgraded) + " upgraded" if upgraded else "aged"
+    session.phases.append(PhasePlan(name, in_force_ns))
+
+
+def _wait_for_ranks(training: Training, record: Record, ranks: int) -> None:
+    """Wait until every rank has joined the process group."""
+    deadline = time.monotonic() + STARTUP_TIMEOUT_S
+    ready: dict[int, int] = {}
+    while len(ready) < ranks:
+        for event in training.events(timeout_s=0.5):
+            if event["kind"] == "ready":
+                ready[event["rank"]] = event["setup_ns"]
+        if time.monotonic() > deadline:
+            missing = sorted(set(range(ranks)) - set(ready))
+            raise RunFailed(
+                f"ranks {', '.join(map(str, missing))} did not join the process group "
+                f"within {STARTUP_TIMEOUT_S:g} s"
+            )
+    record.event("ranks ready", setup_s=round(max(ready.values()) / 1e9, 3))
+
+
+def _sample(network: Network, record: Record) -> None:
+    now_ns = time.monotonic_ns()
+    for span, directions in network.counters().items():
+        for direction, counters in zip(("forward", "backward"), directions, strict=True):
+            values = asdict(counters)
+            del values["lateness"]
+            record.sample({"at_ns": now_ns, "span": span, "direction": direction, **values})

@@ -1,0 +1,118 @@
+"""The emulated twin: every real quantity of a scenario at its byte and time scale. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from experiments.scenario import Scenario
+from topologies.errors import NetworkError
+from topologies.graph import Graph, build_graph
+from topologies.linkstate import LinkState
+from topologies.spans import campus_grade, span_states
+from topologies.units import render
+
+
+@dataclass(frozen=True)
+class Change:
+    """A span's state from a step on; ``kind`` is ``age`` at the end of the reference phase."""
+
+    step: int
+    kind: str
+    span: str
+    upgrade: str | None
+    real: LinkState
+    emulated: LinkState
+
+
+@dataclass(frozen=True)
+class Twin:
+    """What is built and trained.
+
+    Attributes:
+        graph: nodes, ports and addresses.
+        reference: emulated state of every span in the reference phase.
+        changes: what happens to the spans, in order.
+        access_bps: emulated wire rate of each worker's access link, by host name.
+        gradient_bytes, bucket_bytes, compute_ns: of one emulated step.
+    """
+
+    graph: Graph
+    reference: LinkState
+    changes: tuple[Change, ...]
+    access_bps: dict[str, int]
+    gradient_bytes: int
+    bucket_bytes: int
+    compute_ns: int
+
+    @property
+    def initial(self) -> dict[str, LinkState]:
+        """Emulated state of every span after the reference phase and before any upgrade."""
+        return {change.span: change.emulated for change in self.changes if change.kind == "age"}
+
+    @property
+    def final(self) -> dict[str, LinkState]:
+        """Emulated state of every span at the end of the run."""
+        return {change.span: change.emulated for change in self.changes}
+
+
+def twin_of(scenario: Scenario) -> Twin:
+    """Derive the emulated twin.
+
+    Raises NetworkError when a span cannot work, or a quantity vanishes at the chosen scale.
+    """
+    network, scale = scenario.network, scenario.scale
+    fabrics = {name: campus.fabric for name, campus in network.campuses.items()}
+    graph = build_graph(network)
+    changes: list[Change] = []
+    upgrades = {
+        span: [event for event in scenario.timeline if event.upgrade == span]
+        for span in network.spans
+    }
+    for span, spec in network.spans.items():
+        applied = [event.with_ for event in upgrades[span]]
+        states = span_states(span, spec, applied, scenario.seed, network.mtu)
+        moments = [scenario.workload.reference_steps, *(event.at for event in upgrades[span])]
+        for step, upgrade, real in zip(moments, [None, *applied], states, strict=True):
+            emulated = real.scaled(scale.bytes, scale.time)
+            kind = "upgrade" if upgrade else "age"
+            changes.append(Change(step, kind, span, upgrade, real, emulated))
+    gradient_bytes = int(scenario.workload.gradients * scale.bytes) // 4 * 4
+    if gradient_bytes < 4096:
+        raise NetworkError(
+            f"workload.gradients: {render(scenario.workload.gradients, 'size')} become "
+            f"{gradient_bytes} B when emulated; choose a larger emulate.bytes"
+        )
+    return Twin(
+        graph=graph,
+        reference=campus_grade(list(fabrics.values()), network.mtu).scaled(scale.bytes, scale.time),
+        changes=tuple(sorted(changes, key=lambda change: change.step)),
+        access_bps={
+            host.name: int(fabrics[host.campus].rate * scale.bytes / scale.time)
+            for host in graph.hosts
+        },
+        gradient_bytes=gradient_bytes,
+        bucket_bytes=max(1024, int(scenario.workload.bucket * scale.bytes)),
+        compute_ns=int(scenario.workload.compute * scale.time),
+    )
+
+
+def expected_span_bytes(twin: Twin, routes: dict[str, dict[str, list[str]]]) -> dict[str, list[float]]:
+    """Return the gradient bytes that one ring all-reduce moves over each span, by direction.
+
+    A ring of n ranks sends 2 (n - 1) / n of the gradients from each rank to the next one; ``routes``
+    gives the nodes on the path between two hosts. ``[first to second campus, second to first]``.
+    """
+    workers = twin.graph.workers
+    per_edge = 2 * (len(workers) - 1) / len(workers) * twin.gradient_bytes
+    expected = {span: [0.0, 0.0] for span in twin.graph.spans}
+    ends = {(link.a, link.b): span for span, link in twin.graph.spans.items()}
+    for index, sender in enumerate(workers):
+        # gloo's ring: each rank sends to the one before it and receives from the one after.
+        receiver = workers[index - 1]
+        path = routes[sender.name][receiver.name]
+        for a, b in zip(path, path[1:], strict=False):
+            if (a, b) in ends:
+                expected[ends[a, b]][0] += per_edge
+            elif (b, a) in ends:
+                expected[ends[b, a]][1] += per_edge
+    return expected

@@ -1,0 +1,1 @@
+"""From years and kilometres to packets: condition + age + seed -> LinkState."""

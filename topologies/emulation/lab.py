@@ -1,0 +1,232 @@
+"""A graph turned into a running network by Mininet, and back."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from mininet.link import Intf, OVSLink
+from mininet.log import setLogLevel
+from mininet.net import Mininet
+from mininet.node import OVSSwitch, RemoteController
+from mininet.topo import Topo
+
+from topologies.emulation.errors import EmulationError, MachineError
+from topologies.emulation.kernel import widen_packet_sockets
+from topologies.graph import Graph, Host
+
+HOST_INTERFACE = "net0"
+ETHERNET_HEADER = 14
+ACCESS_QUEUE_FRAMES = 256
+SWITCH_BUFFER_BYTES = 8 << 20
+"""Receive buffer of a switch port in user space: tens of ms at the rates that one carries."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a host is attached: wire rate of its own traffic, and packet size."""
+
+    rate_bps: int
+    mtu: int
+
+
+class Lab:
+    """The running twin of a graph; a context manager that starts and stops it.
+
+    Must be entered inside a private network namespace with its Open vSwitch running.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        cables: Mapping[str, tuple[str, str]],
+        access: Mapping[str, Access],
+        *,
+        datapath: str,
+        vswitchd_pid: int,
+        openflow_port: int,
+        congestion_control: str,
+    ) -> None:
+        """Take the graph, the span cables to plug in, and each host's access link by name."""
+        self.graph, self._cables, self._access = graph, cables, access
+        self._congestion_control = congestion_control
+        setLogLevel("critical")
+        # Mininet's own initialisation raises limits of the whole machine; ours needs none.
+        Mininet.inited = True
+        self._bridges = {switch.name: f"s{switch.dpid}" for switch in graph.switches}
+        self._net = Mininet(
+            topo=_MininetTopo(graph, self._bridges),
+            switch=_switch_kind(datapath),
+            link=OVSLink,
+            controller=None,
+            build=False,
+            waitConnected=False,
+        )
+        self._openflow_port, self._vswitchd_pid = openflow_port, vswitchd_pid
+
+    def __enter__(self) -> Lab:
+        try:
+            self._net.build()
+            self._net.addController(
+                _SilentController("c0", ip="127.0.0.1", port=self._openflow_port)
+            )
+            self._plug_cables()
+            self._widen_ports()
+            self._net.start()
+            widen_packet_sockets(self._vswitchd_pid, SWITCH_BUFFER_BYTES)
+            for host in self.graph.hosts:
+                self._configure(host)
+        except BaseException:
+            self._net.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._net.stop()
+
+    def pid(self, host: str) -> int:
+        """Return the process whose network namespace is the host's."""
+        return int(self._net[host].pid)
+
+    def popen(self, host: str, command: list[str], **options: Any) -> subprocess.Popen[str]:
+        """Start a command on a host; it dies with this process."""
+        prefix = ["setpriv", "--pdeathsig", "KILL", "mnexec", "-a", str(self.pid(host))]
+        return subprocess.Popen([*prefix, *command], text=True, start_new_session=True, **options)
+
+    def run(self, host: str, command: list[str], timeout_s: float) -> str:
+        """Run a command on a host and return what it prints; raises EmulationError if it fails."""
+        with self.popen(host, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            try:
+                output, _ = process.communicate(timeout=timeout_s)
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            raise EmulationError(f"{host}: {shlex.join(command)} failed: {output.strip()[-400:]}")
+        return output
+
+    def unmodelled_drops(self) -> dict[str, int]:
+        """Return the frames dropped so far where nothing should be, by place, zeros left out.
+
+        Counted at every network device (veth, TAP), every Open vSwitch port and every packet
+        socket of the switches; the spans' own queues are not among them.
+        """
+        drops: dict[str, int] = {}
+        for device in json.loads(_output(["ip", "-j", "-s", "link"])):
+            for direction in ("rx", "tx"):
+                counts = device["stats64"][direction]
+                drops[f"{device['ifname']} {direction}"] = counts["dropped"] + counts["errors"]
+        columns = ["ovs-vsctl", "--format=json", "--columns=name,statistics", "list", "Interface"]
+        for name, (_, statistics) in json.loads(_output(columns))["data"]:
+            counters = dict(statistics)
+            for kind in ("rx_dropped", "tx_dropped", "rx_errors", "tx_errors"):
+                drops[f"switch port {name} {kind}"] = counters.get(kind, 0)
+        for line in _output(["ss", "-0", "-m", "-H"]).splitlines():
+            if dropped := re.search(r"skmem:\(.*,d([0-9]+)\)", line):
+                place = f"packet socket {line.split()[3]}"
+                drops[place] = drops.get(place, 0) + int(dropped[1])
+        return {place: count for place, count in drops.items() if count}
+
+    def _plug_cables(self) -> None:
+        """Make the ends of every span's cable ports of its two border switches."""
+        for span, link in self.graph.spans.items():
+            for device, switch, port in zip(
+                self._cables[span], (link.a, link.b), (link.a_port, link.b_port), strict=True
+            ):
+                Intf(device, node=self._net[self._bridges[switch]], port=port)
+
+    def _widen_ports(self) -> None:
+        """Give the switches' side of every access link the host's packet size."""
+        for index, link in enumerate(self.graph.links):
+            if link.kind == "access":
+                mtu = str(self._access[link.a].mtu)
+                _output(["ip", "link", "set", f"h{index}", "mtu", mtu, "addrgenmode", "none", "up"])
+
+    def _configure(self, host: Host) -> None:
+        """Give a host its address, packet size, access rate and TCP; check that each took."""
+        access = self._access[host.name]
+        frame = access.mtu + ETHERNET_HEADER
+        # Two frames of burst: the shaper's clock is finer than a frame at every rate we reach.
+        burst = max(2 * frame, access.rate_bps // 8 // 1000)
+        queue = ACCESS_QUEUE_FRAMES * frame
+        script = f"""set -e
+ip link set lo up
+sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null || true
+ethtool -K {HOST_INTERFACE} tx off sg off tso off gso off gro off >/dev/null
+ip link set {HOST_INTERFACE} mtu {access.mtu} up
+ip route replace 10.0.0.0/8 dev {HOST_INTERFACE}
+tc qdisc replace dev {HOST_INTERFACE} root tbf rate {access.rate_bps}bit \
+burst {burst} limit {queue}
+sysctl -qw net.ipv4.tcp_congestion_control={self._congestion_control}
+cat /proc/sys/net/ipv4/tcp_congestion_control"""
+        try:
+            answer = self.run(host.name, ["sh", "-c", script], timeout_s=20)
+        except EmulationError as error:
+            if "tcp_congestion_control" not in str(error):
+                raise
+            answer = ""
+        if answer.split()[-1:] != [self._congestion_control]:
+            allowed = f"reno {self._congestion_control}"
+            raise MachineError(
+                f"TCP {self._congestion_control} is not permitted in namespaces; permit it with: "
+                f"sysctl -w net.ipv4.tcp_allowed_congestion_control='{allowed}'"
+            )
+
+
+class _MininetTopo(Topo):  # type: ignore[misc]
+    """The hosts, switches, access and fabric links of a graph; spans are plugged in later."""
+
+    def build(self, graph: Graph, bridges: Mapping[str, str]) -> None:
+        for switch in graph.switches:
+            self.addSwitch(bridges[switch.name], dpid=f"{switch.dpid:016x}")
+        for host in graph.hosts:
+            self.addHost(host.name, ip=f"{host.ip}/8", mac=host.mac)
+        for index, link in enumerate(graph.links):
+            if link.kind == "access":
+                self.addLink(
+                    link.a,
+                    bridges[link.b],
+                    port1=0,
+                    port2=link.b_port,
+                    intfName1=HOST_INTERFACE,
+                    intfName2=f"h{index}",
+                )
+            elif link.kind == "fabric":
+                a, b = bridges[link.a], bridges[link.b]
+                self.addLink(
+                    a,
+                    b,
+                    port1=link.a_port,
+                    port2=link.b_port,
+                    intfName1=f"{a}-{link.a_port}",
+                    intfName2=f"{b}-{link.b_port}",
+                )
+
+
+class _SilentController(RemoteController):  # type: ignore[misc]
+    """A controller that runs elsewhere and is known to listen."""
+
+    def checkListening(self) -> None:
+        pass
+
+
+def _switch_kind(datapath: str) -> Any:
+    def switch(name: str, **options: Any) -> OVSSwitch:
+        return OVSSwitch(name, datapath=datapath, protocols="OpenFlow13", batch=True, **options)
+
+    return switch
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout

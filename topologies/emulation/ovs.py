@@ -1,0 +1,91 @@
+"""A private Open vSwitch: its own database and daemon, in the run's network namespace.
+
+The machine's own Open vSwitch, if it runs one, is neither needed nor touched. Both datapaths work
+so, since the kernel's is kept per network namespace.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from topologies.emulation.errors import EmulationError
+
+SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
+_START_TIMEOUT_S = 15.0
+_KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "268435456", "MALLOC_TOP_PAD_": "33554432"}
+"""Makes glibc keep freed memory: the userspace datapath allocates 2 MB for each read of a port, and
+giving that back to the kernel every time more than doubles the delay of a switch."""
+
+
+@contextmanager
+def open_vswitch(folder: Path) -> Iterator[int]:
+    """Start ovsdb-server and ovs-vswitchd with all their files in ``folder``; stop them after.
+
+    Yields the process id of ovs-vswitchd. While inside, ``OVS_RUNDIR`` points every Open vSwitch
+    command of this process there.
+    Raises EmulationError when a daemon does not come up.
+    """
+    folder.mkdir(parents=True)
+    database, socket = folder / "conf.db", folder / "db.sock"
+    subprocess.run(["ovsdb-tool", "create", database, SCHEMA], check=True)
+    before = os.environ.get("OVS_RUNDIR")
+    os.environ["OVS_RUNDIR"] = str(folder)
+    daemons: list[subprocess.Popen[bytes]] = []
+    try:
+        daemons.append(_daemon(folder, ["ovsdb-server", str(database), f"--remote=punix:{socket}"]))
+        _wait_for(socket, daemons[0], folder / "ovsdb-server.log")
+        subprocess.run(["ovs-vsctl", "--no-wait", "init"], check=True)
+        # At real-time priority, so that frames are not late while training keeps the cores busy.
+        switch = ["ovs-vswitchd", f"unix:{socket}"]
+        daemons.append(_daemon(folder, [*_realtime(), *switch]))
+        _wait_for(folder / "vswitchd.ctl", daemons[1], folder / "ovs-vswitchd.log")
+        yield daemons[1].pid
+    finally:
+        for daemon in reversed(daemons):
+            daemon.terminate()
+        for daemon in reversed(daemons):
+            try:
+                daemon.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+        if before is None:
+            del os.environ["OVS_RUNDIR"]
+        else:
+            os.environ["OVS_RUNDIR"] = before
+
+
+def _realtime() -> list[str]:
+    """Return the prefix that gives a command real-time priority, or none where not permitted."""
+    prefix = ["chrt", "--fifo", "5"]
+    permitted = subprocess.run([*prefix, "true"], capture_output=True).returncode == 0
+    return prefix if permitted else []
+
+
+def _daemon(folder: Path, command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a daemon in the foreground that dies with this process."""
+    name = next(word for word in command if word.startswith("ovs"))
+    control = {"ovsdb-server": "ovsdb.ctl", "ovs-vswitchd": "vswitchd.ctl"}[name]
+    options = [f"--unixctl={folder / control}", "-vconsole:off", "-vsyslog:off", "-vfile:warn"]
+    return subprocess.Popen(
+        ["setpriv", "--pdeathsig", "KILL", *command, *options, f"--log-file={folder / name}.log"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=(folder / f"{name}.log").open("ab"),
+        env={**os.environ, **_KEEP_MEMORY},
+        start_new_session=True,
+    )
+
+
+def _wait_for(path: Path, daemon: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while not path.exists():
+        if daemon.poll() is not None or time.monotonic() > deadline:
+            tail = log.read_text(errors="replace")[-2000:]
+            raise EmulationError(f"{log.stem} did not come up; the end of its log:\n{tail}")
+        time.sleep(0.01)

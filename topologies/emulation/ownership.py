@@ -1,0 +1,102 @@
+"""What belongs to which run, and the removal of what dead runs left.
+
+Everything a run starts inherits its mark in the environment, and everything it stores outside its
+run folder lies in one folder of that name. Networks need no mark: they live in namespaces that go
+with the last process inside.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MARK = "SPANLAB_RUN"
+STATE = Path("/run/spanlab")
+
+
+@contextmanager
+def owned_folder(run: str) -> Iterator[Path]:
+    """Mark this process and all it starts as the run's; yield a private folder for its sockets."""
+    folder = STATE / run
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "owner").write_text(_identity(os.getpid()))
+    os.environ[MARK] = run
+    try:
+        yield folder
+    finally:
+        del os.environ[MARK]
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class Reaped:
+    """What `reap` removed."""
+
+    runs: list[str] = field(default_factory=list)
+    processes: int = 0
+
+
+def reap() -> Reaped:
+    """End the processes and remove the folders of runs whose owner is dead, and nothing else."""
+    reaped = Reaped()
+    for folder in sorted(STATE.glob("*")) if STATE.is_dir() else []:
+        if _owner_lives(folder):
+            continue
+        reaped.processes += _end(folder.name)
+        shutil.rmtree(folder, ignore_errors=True)
+        reaped.runs.append(folder.name)
+    return reaped
+
+
+def marked_processes(run: str) -> list[int]:
+    """Return the processes that carry a run's mark, this one left out."""
+    mark = f"{MARK}={run}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            continue
+        try:
+            environment = (entry / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # ended meanwhile, or the kernel's own
+        if mark in environment:
+            found.append(int(entry.name))
+    return found
+
+
+def _end(run: str) -> int:
+    ended = set()
+    deadline = time.monotonic() + 5
+    while (left := marked_processes(run)) and time.monotonic() < deadline:
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                ended.add(pid)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.02)
+    return len(ended)
+
+
+def _owner_lives(folder: Path) -> bool:
+    try:
+        owner = (folder / "owner").read_text()
+    except OSError:
+        # Not yet written by a run that starts now, or half removed by one that ends.
+        return time.time() - folder.stat().st_mtime < 5
+    return owner == _identity(int(owner.split()[0]))
+
+
+def _identity(pid: int) -> str:
+    """Return a process id with its start time, which together never come twice."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return f"{pid} dead"
+    return f"{pid} {fields[19]}"

@@ -1,0 +1,97 @@
+"""Measures one direction of a span with a train of sequence-numbered UDP frames.
+
+Run on each end as ``python -m topologies.emulation.prober receive|send ...``. The train keeps the
+span's queue filled without overflowing it, so the spacing of the frames that leave the span is its
+rate, and frames that are missing were lost on the line. Needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import time
+from typing import Any
+
+HEADERS = 14 + 20 + 8
+"""Ethernet, IPv4 and UDP around the payload: they count as wire bytes."""
+PORT = 9
+_SO_TIMESTAMPNS, _SO_RCVBUFFORCE = 35, 33
+_REALTIME_PRIORITY = 8
+_HEAD_START_FRAMES = 8
+_SILENCE_S = 0.5
+
+
+def receive(address: str, count: int, deadline_s: float) -> dict[str, Any]:
+    """Collect a train; return received frames, rate in bit/s and loss, by kernel time stamps."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 16 << 20)
+        udp.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        udp.bind((address, PORT))
+        print("ready", flush=True)
+        arrivals: list[tuple[int, int]] = []
+        wire_bytes = 0
+        wait_s = deadline_s
+        while not arrivals or arrivals[-1][0] < count - 1:
+            if not select.select([udp], [], [], wait_s)[0]:
+                break
+            payload, ancillary, _, _ = udp.recvmsg(1 << 16, 64)
+            seconds, nanoseconds = struct.unpack("qq", ancillary[0][2])
+            arrivals.append((struct.unpack_from("!I", payload)[0], seconds * 10**9 + nanoseconds))
+            wire_bytes = len(payload) + HEADERS
+            wait_s = _SILENCE_S
+    return summarise(arrivals, wire_bytes, count)
+
+
+def summarise(arrivals: list[tuple[int, int]], wire_bytes: int, count: int) -> dict[str, Any]:
+    """Turn ``(sequence, time_ns)`` pairs into ``received``, ``sent``, ``rate_bps`` and ``loss``.
+
+    The first frames, which found the queue empty, are left out of the rate; lost frames took their
+    time on the wire and count.
+    """
+    steady = [pair for pair in arrivals if pair[0] >= _HEAD_START_FRAMES]
+    rate_bps = 0.0
+    if len(steady) > 1 and steady[-1][1] > steady[0][1]:
+        frames = steady[-1][0] - steady[0][0]
+        rate_bps = frames * wire_bytes * 8e9 / (steady[-1][1] - steady[0][1])
+    return {
+        "sent": count,
+        "received": len(arrivals),
+        "rate_bps": rate_bps,
+        "loss": 1 - len(arrivals) / count,
+    }
+
+
+def send(address: str, peer: str, count: int, payload_bytes: int, gap_ns: int) -> dict[str, Any]:
+    """Send ``count`` frames, the first few at once and the rest ``gap_ns`` apart."""
+    filler = bytes(payload_bytes - 4)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind((address, 0))
+        begin_ns = time.monotonic_ns()
+        for sequence in range(count):
+            due_ns = begin_ns + max(0, sequence - _HEAD_START_FRAMES) * gap_ns
+            if (wait_ns := due_ns - time.monotonic_ns()) > 0:
+                time.sleep(wait_ns / 1e9)
+            udp.sendto(struct.pack("!I", sequence) + filler, (peer, PORT))
+    return {"sent": count}
+
+
+def main() -> None:
+    """Run one end from the command line and print its result as JSON."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_REALTIME_PRIORITY))
+    except OSError:
+        pass  # the tolerance of the caller is wide enough for a busy machine or says so
+    mode, *arguments = sys.argv[1:]
+    if mode == "receive":
+        result = receive(arguments[0], int(arguments[1]), float(arguments[2]))
+    else:
+        result = send(arguments[0], arguments[1], *(int(number) for number in arguments[2:5]))
+    print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The user-space impairer: one process per span between two TAP devices."""

@@ -1,0 +1,138 @@
+"""Files that people write: YAML read safely, validated strictly, errors located."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from topologies.errors import NetworkError
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 20
+
+T = TypeVar("T")
+
+
+class FileModel(BaseModel):
+    """Anything that people write: frozen, unknown keys are errors, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class FileError(NetworkError):
+    """A file that cannot be accepted; the text names file, path in it, value and what is allowed."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe loading without aliases, repeated keys or deep nesting."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem="aliases (*name) are not allowed", problem_mark=self.peek_event().start_mark
+            )
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(
+                problem=f"nested deeper than {MAX_DEPTH} levels",
+                problem_mark=self.peek_event().start_mark,
+            )
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f'"{key.value}" stands here twice; each name may be used once',
+                    problem_mark=key.start_mark,
+                )
+            if isinstance(key.value, str):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the plain data of a YAML file.
+
+    Raises FileError when it cannot be read, is larger than 1 MiB, or is not such YAML.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(raw) > MAX_BYTES:
+        raise FileError(f"{path}: is larger than {MAX_BYTES} bytes")
+    try:
+        return yaml.load(raw.decode(), _Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
+        raise FileError(f"{path}:{where} {error.problem}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise FileError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from None
+
+
+def read_model(path: Path, kind: type[T]) -> T:
+    """Read a YAML file as the given type; raises FileError with every fault located."""
+    data = read_yaml(path)
+    if data is None:
+        raise FileError(f"{path}: is empty")
+    try:
+        return TypeAdapter(kind).validate_python(data)
+    except ValidationError as error:
+        faults = [_describe(fault, kind) for fault in error.errors(include_url=False)]
+        raise FileError("\n".join(f"{path}: {fault}" for fault in faults)) from None
+
+
+def _describe(fault: Any, kind: Any) -> str:
+    """Say one fault as ``path: value: message``."""
+    where = ".".join(str(part) for part in fault["loc"] if part != "[key]") or "the file"
+    if fault["type"] == "extra_forbidden":
+        allowed = _keys_at(kind, fault["loc"][:-1])
+        near = get_close_matches(str(fault["loc"][-1]), allowed, n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        return f"{where}: unknown key; allowed: {', '.join(allowed)}{hint}"
+    if fault["type"] == "missing":
+        return f"{where}: is missing"
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    value = fault["input"]
+    if isinstance(value, dict | list | tuple | BaseModel):
+        return f"{where}: {message}"
+    return f"{where}: {str(value)[:64]!r} {message}"
+
+
+def _keys_at(kind: Any, location: tuple[str | int, ...]) -> list[str]:
+    """Return the keys allowed where a location of an error points, from the generated schema."""
+    schema = TypeAdapter(kind).json_schema(by_alias=True)
+
+    def resolve(node: dict[str, Any]) -> dict[str, Any]:
+        while "$ref" in node:
+            node = schema["$defs"][node["$ref"].split("/")[-1]]
+        return node
+
+    node = resolve(schema)
+    for part in location:
+        choices = [resolve(choice) for choice in node.get("anyOf", node.get("oneOf", [])) or [node]]
+        for choice in choices:
+            if part in choice.get("properties", {}):
+                node = resolve(choice["properties"][part])
+                break
+            inner = choice.get("items" if isinstance(part, int) else "additionalProperties")
+            if isinstance(inner, dict):
+                node = resolve(inner)
+                break
+    choices = [resolve(choice) for choice in node.get("anyOf", node.get("oneOf", [])) or [node]]
+    return sorted({key for choice in choices for key in choice.get("properties", {})})

@@ -1,0 +1,159 @@
+"""The network part of a scenario file: frozen, unknown keys are errors."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from topologies.ageing.conditions import CONDITIONS
+from topologies.files import FileModel
+from topologies.suggest import unknown
+from topologies.units import Duration, Length, Rate, Size
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$", examples=["north"])]
+
+MAX_FABRIC_DELAY_NS = 50_000
+"""A hop inside a campus is not delayed: its real delay must vanish beside the switches' own."""
+
+
+class FabricSpec(FileModel):
+    """The network inside one campus; its rate is also each worker's access rate."""
+
+    kind: Literal["leaf-spine", "star", "ring", "torus"] = "leaf-spine"
+    leaves: int = Field(2, ge=1, le=32, description="leaf switches, or switches of a ring")
+    spines: int = Field(2, ge=1, le=32, description="spine switches, or rings of a torus")
+    rate: Rate = 400 * 10**9
+    delay: Duration = Field(2_000, description="of one hop")
+    mtu: int = Field(9000, ge=1280, le=9000)
+
+    @field_validator("delay")
+    @classmethod
+    def _within_the_floor(cls, delay: int) -> int:
+        if delay > MAX_FABRIC_DELAY_NS:
+            raise ValueError("is more than 50 us: a fabric adds no delay of its own; use a span")
+        return delay
+
+    @field_validator("rate")
+    @classmethod
+    def _carries(cls, rate: int) -> int:
+        if rate == 0:
+            raise ValueError("must be above 0")
+        return rate
+
+
+class CampusSpec(FileModel):
+    """A site: its workers (one rank each) and the fabric that joins them."""
+
+    workers: int = Field(ge=1, le=64)
+    fabric: FabricSpec = FabricSpec()
+
+
+class SpanSpec(FileModel):
+    """A link between two campuses: a condition on a route, or its link state stated outright."""
+
+    between: tuple[Name, Name] | None = Field(
+        None, description="the two campuses, where the span's name does not say them", strict=False
+    )
+    route: Length | None = Field(None, description="length of the cable, not of the straight line")
+    condition: Name | None = Field(None, description="a preset of the ageing model")
+    age: Duration = 0
+    rate: Rate | None = None
+    delay: Duration | None = Field(None, description="one way")
+    loss: float | None = Field(None, ge=0, le=1, description="probability of losing a frame")
+    queue: Size | None = Field(None, gt=0)
+
+    @field_validator("condition")
+    @classmethod
+    def _known_condition(cls, value: str | None) -> str | None:
+        if value is not None and value not in CONDITIONS:
+            raise ValueError(unknown("condition", value, CONDITIONS))
+        return value
+
+    @model_validator(mode="after")
+    def _condition_or_state(self) -> SpanSpec:
+        if self.route is not None and self.route > 20_000_000:
+            raise ValueError("route is longer than half the earth's circumference, 20000 km")
+        stated = [key for key in ("rate", "delay", "loss") if getattr(self, key) is not None]
+        if self.condition:
+            if stated:
+                raise ValueError(f"states both a condition and {stated[0]}; give one or the other")
+            if self.route is None:
+                raise ValueError('needs a route beside its condition, such as "24 km"')
+        else:
+            if self.rate is None:
+                raise ValueError("needs a condition (with a route), or a rate with a delay or route")
+            if self.delay is None and self.route is None:
+                raise ValueError("needs a delay or a route beside its rate")
+            if self.age:
+                raise ValueError("has an age but no condition: only conditions age")
+        if self.rate == 0:
+            raise ValueError("rate must be above 0")
+        return self
+
+
+class NetworkSpec(FileModel):
+    """Campuses and the spans between them."""
+
+    campuses: dict[Name, CampusSpec] = Field(min_length=1, max_length=32)
+    spans: dict[Name, SpanSpec] = Field(default_factory=dict, max_length=64)
+    congestion_control: Literal["reno", "cubic", "bbr"] = Field(
+        "reno", description="TCP of the workers; bbr hides loss"
+    )
+
+    @field_validator("spans")
+    @classmethod
+    def _joined(cls, spans: dict[str, SpanSpec], info: ValidationInfo) -> dict[str, SpanSpec]:
+        campuses = info.data.get("campuses")
+        if campuses is None:  # already reported
+            return spans
+        for name, span in spans.items():
+            ends(name, span, tuple(campuses))
+        return spans
+
+    @model_validator(mode="after")
+    def _connected(self) -> NetworkSpec:
+        reached, frontier = set(), [next(iter(self.campuses))]
+        pairs = [self.ends_of(name) for name in self.spans]
+        while frontier:
+            here = frontier.pop()
+            reached.add(here)
+            near = [b if a == here else a for a, b in pairs if here in (a, b)]
+            frontier += [campus for campus in near if campus not in reached]
+        cut_off = [campus for campus in self.campuses if campus not in reached]
+        if cut_off:
+            raise ValueError(
+                f'no span leads from campus "{next(iter(self.campuses))}" '
+                f'to "{cut_off[0]}"; add one under spans'
+            )
+        return self
+
+    def ends_of(self, span: str) -> tuple[str, str]:
+        """Return the two campuses that a span joins."""
+        return ends(span, self.spans[span], tuple(self.campuses))
+
+    @property
+    def mtu(self) -> int:
+        """Return the largest packet that every fabric carries."""
+        return min(campus.fabric.mtu for campus in self.campuses.values())
+
+
+def ends(name: str, span: SpanSpec, campuses: tuple[str, ...]) -> tuple[str, str]:
+    """Return the campuses a span joins, from ``between`` or from a name like ``north-south``."""
+    if span.between:
+        first, second = span.between
+    else:
+        cuts = [(name[: dash.start()], name[dash.end() :]) for dash in re.finditer("-", name)]
+        if not cuts:
+            raise ValueError(
+                f'span "{name}" does not say which campuses it joins: '
+                'call it "a-b" or add between: [a, b]'
+            )
+        first, second = max(cuts, key=lambda cut: (cut[0] in campuses) + (cut[1] in campuses))
+    for campus in (first, second):
+        if campus not in campuses:
+            raise ValueError(f'span "{name}": ' + unknown("campus", campus, campuses))
+    if first == second:
+        raise ValueError(f'span "{name}" joins campus "{first}" to itself')
+    return first, second

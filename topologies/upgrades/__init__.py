@@ -1,0 +1,1 @@
+"""Upgrades: changes of a span's physical description."""

@@ -1,0 +1,72 @@
+"""The job that the launcher is given: who trains what, where, for how long."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Rank:
+    """One worker process.
+
+    Attributes:
+        rank: its number; ranks of one site are neighbours in the ring.
+        site: the campus it stands on.
+        host: the name of its machine.
+        address: its IPv4 address.
+        interface: the network interface it trains through.
+        netns: path of its network namespace, or None for the launcher's own.
+    """
+
+    rank: int
+    site: str
+    host: str
+    address: str
+    interface: str
+    netns: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training job in emulated quantities.
+
+    Attributes:
+        strategy: how gradients are exchanged, a name of `workloads.strategies`.
+        gradient_bytes: bytes of gradients all-reduced per step.
+        bucket_bytes: gradients are all-reduced in buckets of about this size.
+        compute_ns: forward and backward time of one step on the accelerators.
+        steps: how many steps to train.
+        seed: of the initial parameters and the data.
+        timeout_s: how long a collective may take before it fails.
+        port: of the rendezvous on rank 0.
+        hosts_file: addresses and names of all machines, which stand in for name service, or None.
+        log_folder: where each rank's output goes.
+    """
+
+    ranks: tuple[Rank, ...]
+    strategy: str
+    gradient_bytes: int
+    bucket_bytes: int
+    compute_ns: int
+    steps: int
+    seed: int
+    timeout_s: float
+    port: int
+    hosts_file: str | None
+    log_folder: str
+
+    def log(self, rank: int) -> Path:
+        """Return the log file of a rank."""
+        return Path(self.log_folder) / f"rank-{rank}.log"
+
+    def to_json(self) -> str:
+        """Return the job as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> Job:
+        """Read what `to_json` wrote."""
+        data = json.loads(text)
+        return Job(**{**data, "ranks": tuple(Rank(**rank) for rank in data["ranks"])})

@@ -1,0 +1,57 @@
+"""A small real model whose gradients have exactly the wanted size."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from workloads.compute import Pace, Paced
+
+FLOAT_BYTES = 4
+BATCH = 4
+MAX_LAYERS = 64
+
+
+class Layer(nn.Module):
+    """``tanh(x W + mean(rest))``: W is square, ``rest`` makes up the wanted number of parameters."""
+
+    def __init__(self, width: int, parameters: int) -> None:
+        """Make a layer of ``parameters`` floats, ``width**2`` of them in W."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(width, width) / math.sqrt(width))
+        rest = parameters - width * width
+        self.rest = nn.Parameter(torch.zeros(rest)) if rest else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``(batch, width)`` to the same shape."""
+        shift = 0.0 if self.rest is None else self.rest.mean()
+        return torch.tanh(x @ self.weight + shift)
+
+
+class SizedModel(nn.Module):
+    """Layers with ``gradient_bytes`` of parameters in all, each kept to its pace."""
+
+    def __init__(self, gradient_bytes: int, layers: int, pace: Pace) -> None:
+        """Split the parameters over the layers; raises ValueError for less than one each."""
+        super().__init__()
+        floats = gradient_bytes // FLOAT_BYTES
+        if floats < layers:
+            raise ValueError(f"{gradient_bytes} bytes of gradients do not fill {layers} layers")
+        sizes = [floats // layers + (index < floats % layers) for index in range(layers)]
+        self.width = math.isqrt(sizes[-1])
+        self.layers = nn.ModuleList(Layer(self.width, size) for size in sizes)
+        self._pace = pace
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``(batch, width)`` to the same shape, in the declared time."""
+        for index, layer in enumerate(self.layers):
+            x = Paced.apply(layer(x), self._pace, index)  # type: ignore[no-untyped-call]
+        return x
+
+
+def layers_for(gradient_bytes: int, bucket_bytes: int) -> int:
+    """Return how many layers let gradients fill buckets evenly: two per bucket, 8 to 64."""
+    buckets = math.ceil(gradient_bytes / bucket_bytes)
+    return max(1, min(max(8, 2 * buckets), MAX_LAYERS, gradient_bytes // FLOAT_BYTES))

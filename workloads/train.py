@@ -1,0 +1,89 @@
+"""The training loop of one rank, top to bottom."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from workloads.compute import Pace
+from workloads.job import Job, Rank
+from workloads.model import BATCH, SizedModel, layers_for
+from workloads.strategies import STRATEGIES
+
+LEARNING_RATE = 0.01
+
+
+def train(
+    job: Job, me: Rank, report: Callable[[dict[str, Any]], None], wait: Callable[[], None]
+) -> None:
+    """Train one rank; call ``report`` with what happens and ``wait`` when ready to start.
+
+    Raises RuntimeError when a collective fails or takes longer than the job's timeout.
+    """
+    torch.set_num_threads(1)
+    torch.manual_seed(job.seed)
+    begin_ns = time.monotonic_ns()
+    join(job, me)
+    layers = layers_for(job.gradient_bytes, job.bucket_bytes)
+    pace = Pace(job.compute_ns, layers)
+    model = SizedModel(job.gradient_bytes, layers, pace)
+    inputs, targets = torch.randn(2, BATCH, model.width)
+    with STRATEGIES[job.strategy](model, job) as replica:
+        optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
+        report({"kind": "ready", "rank": me.rank, "setup_ns": time.monotonic_ns() - begin_ns})
+        wait()
+        for step in range(job.steps):
+            start_ns = time.monotonic_ns()
+            replica.begin_step()
+            pace.begin(start_ns)
+            entering = parameter_hash(model)
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(replica.module(inputs), targets)
+            loss.backward()
+            reduced_ns = time.monotonic_ns()
+            optimizer.step()
+            end_ns = time.monotonic_ns()
+            report(
+                {
+                    "kind": "step",
+                    "rank": me.rank,
+                    "step": step,
+                    "start_ns": start_ns,
+                    "end_ns": end_ns,
+                    "first_communication_ns": replica.first_communication_ns,
+                    "compute_ns": pace.computed_ns - start_ns + end_ns - reduced_ns,
+                    "exposed_communication_ns": reduced_ns - pace.computed_ns,
+                    "loss": loss.item(),
+                    "hash": entering,
+                }
+            )
+    report({"kind": "trained", "rank": me.rank, "hash": parameter_hash(model)})
+    dist.destroy_process_group()
+
+
+def join(job: Job, me: Rank) -> None:
+    """Join the process group of all ranks over gloo, through the rank's own interface."""
+    os.environ["GLOO_SOCKET_IFNAME"] = me.interface
+    dist.init_process_group(
+        "gloo",
+        init_method=f"tcp://{job.ranks[0].address}:{job.port}",
+        rank=me.rank,
+        world_size=len(job.ranks),
+        timeout=timedelta(seconds=job.timeout_s),
+    )
+
+
+def parameter_hash(model: nn.Module) -> str:
+    """Return a hash of every parameter's bits."""
+    digest = sha256()
+    for parameter in model.parameters():
+        digest.update(parameter.detach().numpy())
+    return digest.hexdigest()[:16]
