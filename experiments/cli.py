@@ -42,7 +42,10 @@ OpenFlowPort = Annotated[
 
 @app.command()
 def demo(
-    out: Out = None, as_json: AsJson = False, strict: Strict = False, openflow_port: OpenFlowPort = 0
+    out: Out = None,
+    as_json: AsJson = False,
+    strict: Strict = False,
+    openflow_port: OpenFlowPort = 0,
 ) -> None:
     """Run the bundled scenario: three campuses, two old spans, two upgrades."""
     _run(DEMO, out, as_json, strict, openflow_port)
@@ -120,7 +123,9 @@ def test(context: typer.Context) -> None:
     if not context.args:
         commands = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], *commands]
     for command in commands:
-        code = subprocess.run([sys.executable, "-m", *command], cwd=ROOT).returncode
+        code = subprocess.run(
+            [sys.executable, "-I", "-m", *command], check=False, cwd=ROOT
+        ).returncode
         if code:
             raise typer.Exit(FAILED)
 
@@ -147,9 +152,7 @@ def _run(file: Path, out: Path | None, as_json: bool, strict: bool, openflow_por
     from experiments.screen import Screen, show_result
 
     with Screen(errors if as_json else console, scenario.workload.steps) as screen:
-        folder, result = run_scenario(
-            scenario, file, screen, out=out, openflow_port=openflow_port
-        )
+        folder, result = run_scenario(scenario, file, screen, out=out, openflow_port=openflow_port)
     if as_json:
         print(json.dumps({"folder": str(folder), **result}, indent=1))
     else:

@@ -1,8 +1,8 @@
 """From step records to coherence: the pure arithmetic of the result.
 
-A step of the whole system ends when its last rank ends it and lasts from the end of the step before.
-It belongs to the phase in which all its communication lay; a step during which a span changed
-belongs to none.
+A step of the whole system ends when its last rank ends it, and lasts from the end of the step
+before. It belongs to the phase in which all its communication lay; a step during which a span
+changed belongs to none.
 """
 
 from __future__ import annotations

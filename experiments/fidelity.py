@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from experiments.probing import PING_BYTES, RoundTrips, Train
+from experiments.probing import RoundTrips, Train, intended_round_trip_ns
 from topologies.emulation.impairer import Counters, lateness_quantile_us
 from topologies.linkstate import LinkState
 
 RATE_TOLERANCE = 0.02
 """Of the rate: a train's time stamps are good to a few per cent of its 0.3 s and more."""
 RTT_TOLERANCE_NS = 200_000
-"""Wake-up time of the four processes on a round trip, at least; more where the idle span shows more."""
+"""What waking the processes on a round trip varies by, at least; more where an idle span does."""
 RTT_TOLERANCE = 0.03
 BYTES_TOLERANCE = 0.05
 LATENESS_P99_US = 1000.0
@@ -62,9 +62,11 @@ def verdict(checks: list[Check]) -> dict[str, Any]:
     }
 
 
-def check_delay(when: str, span: str, state: LinkState, floor: RoundTrips, seen: RoundTrips) -> Check:
+def check_delay(
+    when: str, span: str, state: LinkState, floor: RoundTrips, seen: RoundTrips
+) -> Check:
     """Compare a span's round trip with twice its delay plus the serialisation of a ping."""
-    intended = 2 * state.delay_ns + 2 * PING_BYTES * 8e9 / state.rate_bps
+    intended = intended_round_trip_ns(state)
     tolerance = max(RTT_TOLERANCE_NS, floor.spread_ns) + RTT_TOLERANCE * intended
     difference = abs(seen.median_ns - intended)
     return Check(

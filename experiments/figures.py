@@ -85,7 +85,7 @@ def _moments(events: Sequence[Mapping[str, Any]]) -> list[tuple[float, str]]:
 
 def map_svg(scenario: Scenario, changes: Sequence[Change]) -> str:
     """Return the map as an SVG element: distances follow the routes, widths the rates."""
-    graph = nx.Graph()
+    graph: nx.Graph[str] = nx.Graph()
     graph.add_nodes_from(scenario.network.campuses)
     for span, spec in scenario.network.spans.items():
         km = _kilometres(spec.route, next(c for c in changes if c.span == span))
@@ -119,10 +119,10 @@ def _kilometres(route_m: int | None, change: Change) -> float:
     return route_m / 1000 if route_m else max(1.0, change.real.delay_ns / GLASS_NS_PER_KM)
 
 
-def _layout(graph: nx.Graph) -> dict[str, tuple[float, float]]:
+def _layout(graph: nx.Graph[str]) -> dict[str, tuple[float, float]]:
     """Place campuses so that straight distances follow the routes as well as a plane allows."""
     if len(graph) == 1:
-        return {name: (WIDTH / 2, HEIGHT / 2) for name in graph}
+        return dict.fromkeys(graph, (WIDTH / 2, HEIGHT / 2))
     distances = dict(nx.all_pairs_dijkstra_path_length(graph, weight="km"))
     raw = nx.kamada_kawai_layout(graph, dist=distances, pos=nx.circular_layout(graph))
     xs, ys = [point[0] for point in raw.values()], [point[1] for point in raw.values()]

@@ -14,7 +14,7 @@ from controller.client import ControllerClient
 from controller.links import dump_links
 from experiments import fidelity
 from experiments.errors import RunFailed
-from experiments.probing import RoundTrips, round_trips, trains
+from experiments.probing import RoundTrips, intended_round_trip_ns, round_trips, trains
 from experiments.twin import Twin
 from topologies.emulation.capabilities import Capabilities
 from topologies.emulation.errors import MachineError
@@ -22,6 +22,7 @@ from topologies.emulation.impairer import Counters, Impairer, open_impairer
 from topologies.emulation.kernel import private_network
 from topologies.emulation.lab import Access, Lab
 from topologies.emulation.ovs import open_vswitch
+from topologies.emulation.priority import urgent_soft_interrupts
 from topologies.linkstate import LinkState
 
 READY_TIMEOUT_S = 20.0
@@ -32,7 +33,7 @@ class Network:
     """A lab, its impairer and its controller, kept in step.
 
     Attributes:
-        floor: round trips across each span when it adds no delay: what the switches cost.
+        floor: what the switches add to a round trip across each span.
     """
 
     lab: Lab
@@ -53,9 +54,14 @@ class Network:
             self.impairer.apply(span, added, added)
         self.controller.set_links(states)
 
-    def measure_floor(self) -> None:
-        """Measure what the switches cost, to be taken off the spans' delays from now on."""
-        self.floor = round_trips(self.lab)
+    def calibrate(self, states: Mapping[str, LinkState]) -> None:
+        """Put spans into states, having measured what the switches add to just these delays."""
+        self.floor.clear()
+        self.set_spans(states)
+        for span, seen in round_trips(self.lab).items():
+            added_ns = max(0.0, seen.median_ns - intended_round_trip_ns(states[span]))
+            self.floor[span] = replace(seen, median_ns=added_ns)
+        self.set_spans(states)
 
     def measure(self, when: str, states: Mapping[str, LinkState]) -> list[fidelity.Check]:
         """Compare round trip, rate and loss of every span with the state it should be in."""
@@ -98,10 +104,11 @@ def running_network(
     Raises MachineError, EmulationError or RunFailed, naming the component that did not come up.
     """
     (folder / "graph.json").write_text(twin.graph.to_json())
-    links = {span: twin.reference for span in twin.graph.spans}
+    links = dict.fromkeys(twin.graph.spans, twin.reference)
     (folder / "links.json").write_text(json.dumps(dump_links(links)))
     with ExitStack() as stack:
         stack.enter_context(private_network())
+        stack.enter_context(urgent_soft_interrupts(folder))
         controller = stack.enter_context(_controller(policy, folder, logs, openflow_port))
         vswitchd_pid = stack.enter_context(open_vswitch(folder / "ovs"))
         impairer = open_impairer(machine.impairer, twin.graph.spans, mtu, seed)
@@ -129,14 +136,12 @@ class _Controller:
 
 
 @contextmanager
-def _controller(
-    policy: str, folder: Path, logs: Path, openflow_port: int
-) -> Iterator[_Controller]:
+def _controller(policy: str, folder: Path, logs: Path, openflow_port: int) -> Iterator[_Controller]:
     """Run the controller as a process of its own; it ends when its standard input does."""
     files = ["--graph", str(folder / "graph.json"), "--links", str(folder / "links.json")]
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "controller", "--policy", policy, *files),
+            *(sys.executable, "-I", "-m", "controller", "--policy", policy, *files),
             *("--openflow-port", str(openflow_port)),
         ],
         stdin=subprocess.PIPE,

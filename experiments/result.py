@@ -119,8 +119,10 @@ def headline(result: Mapping[str, Any]) -> str:
         return f"The run {result['status']} before any phase was measured."
     first, *later = phases
     if later:
-        gains = [f"{later[0]['name'].removesuffix(' upgraded')} took coherence from "
-                 f"{first['coherence']:.2f} to {later[0]['coherence']:.2f}"]
+        gains = [
+            f"{later[0]['name'].removesuffix(' upgraded')} took coherence from "
+            f"{first['coherence']:.2f} to {later[0]['coherence']:.2f}"
+        ]
         gains += [
             f"with {phase['name'].removesuffix(' upgraded')}, {phase['coherence']:.2f}"
             for phase in later[1:]

@@ -114,11 +114,10 @@ def preflight() -> Capabilities:
 
 
 def measure_before(network: Network, twin: Twin) -> list[fidelity.Check]:
-    """Measure the switches' own cost and the aged spans, then set the reference phase."""
-    network.measure_floor()
-    network.set_spans(twin.initial)
+    """Calibrate and measure the aged spans, then set them for the reference phase."""
+    network.calibrate(twin.initial)
     checks = network.measure("before training", twin.initial)
-    network.set_spans({span: twin.reference for span in twin.graph.spans})
+    network.set_spans(dict.fromkeys(twin.graph.spans, twin.reference))
     return checks
 
 

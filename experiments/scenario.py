@@ -93,7 +93,7 @@ class TimelineEvent(FileModel):
 class TargetSpec(FileModel):
     """What the experiment hopes for."""
 
-    coherence: float = Field(0.95, gt=0, le=1)
+    coherence: float = Field(default=0.95, gt=0, le=1)
 
 
 class Scenario(FileModel):

@@ -58,7 +58,9 @@ class Screen:
             self._progress.console.print(f"[dim]step {step:>3}[/dim]  {phase}")
         pace = f"{step_ms:.0f} ms/step"
         if coherence is not None:
-            style = "green" if coherence >= COHERENT else "yellow" if coherence >= DEGRADED else "red"
+            style = (
+                "green" if coherence >= COHERENT else "yellow" if coherence >= DEGRADED else "red"
+            )
             pace += f"  coherence [{style}]{coherence:.2f}[/]"
         self._progress.update(self._task, completed=step + 1, description=phase, pace=pace)
 

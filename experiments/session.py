@@ -59,7 +59,7 @@ def train_through(
     """Train to the end; each change comes when the last rank has finished the step before it.
 
     Fills ``session`` as it goes, so that a failed run keeps what it measured. Raises RunFailed when
-    a rank dies or no step ends within ``step_timeout_s``, ImpairmentError when a span's engine dies.
+    a rank dies or no step ends in ``step_timeout_s``, ImpairmentError when a span's engine dies.
     """
     _wait_for_ranks(training, record, ranks)
     session.snapshots.append(network.counters())

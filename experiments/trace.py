@@ -15,7 +15,9 @@ def trace_of(
     lines: list[dict[str, Any]] = []
     for number, host in enumerate(twin.graph.workers):
         name = f"rank {number} ({host.name})"
-        lines.append({"ph": "M", "pid": 1, "tid": number, "name": "thread_name", "args": {"name": name}})
+        lines.append(
+            {"ph": "M", "pid": 1, "tid": number, "name": "thread_name", "args": {"name": name}}
+        )
     for step in steps:
         exposed_ns = step["exposed_communication_ns"]
         middle_ns = step["end_ns"] - exposed_ns

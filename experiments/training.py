@@ -27,7 +27,7 @@ class Training:
         """Start the launcher; its own errors go to ``log``."""
         self._log = log
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "workloads"],
+            [sys.executable, "-I", "-m", "workloads"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log.open("wb"),

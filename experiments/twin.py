@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from experiments.scenario import Scenario
 from topologies.errors import NetworkError
@@ -96,10 +98,12 @@ def twin_of(scenario: Scenario) -> Twin:
     )
 
 
-def expected_span_bytes(twin: Twin, routes: dict[str, dict[str, list[str]]]) -> dict[str, list[float]]:
+def expected_span_bytes(
+    twin: Twin, routes: Mapping[str, Mapping[str, list[str] | None]]
+) -> dict[str, list[float]]:
     """Return the gradient bytes that one ring all-reduce moves over each span, by direction.
 
-    A ring of n ranks sends 2 (n - 1) / n of the gradients from each rank to the next one; ``routes``
+    A ring of n ranks sends 2 (n - 1) / n of the gradients from each rank to the next; ``routes``
     gives the nodes on the path between two hosts. ``[first to second campus, second to first]``.
     """
     workers = twin.graph.workers
@@ -109,8 +113,8 @@ def expected_span_bytes(twin: Twin, routes: dict[str, dict[str, list[str]]]) -> 
     for index, sender in enumerate(workers):
         # gloo's ring: each rank sends to the one before it and receives from the one after.
         receiver = workers[index - 1]
-        path = routes[sender.name][receiver.name]
-        for a, b in zip(path, path[1:], strict=False):
+        path = routes[sender.name][receiver.name] or []
+        for a, b in pairwise(path):
             if (a, b) in ends:
                 expected[ends[a, b]][0] += per_edge
             elif (b, a) in ends:

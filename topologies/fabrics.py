@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from topologies.spec import FabricSpec
 
@@ -55,12 +56,14 @@ def torus(spec: FabricSpec) -> Fabric:
     ]
     lines = [*rows, *zip(*rows, strict=True)]
     switches = tuple(switch for row in rows for switch in row)
-    return Fabric(switches, tuple(cable for line in lines for cable in _cycle(line)), switches, "border")
+    return Fabric(
+        switches, tuple(cable for line in lines for cable in _cycle(line)), switches, "border"
+    )
 
 
 def _cycle(switches: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Join each switch to the next, and the last to the first where that is another cable."""
-    cables = tuple(zip(switches, switches[1:], strict=False))
+    cables = tuple(pairwise(switches))
     return cables if len(switches) < 3 else (*cables, (switches[-1], switches[0]))
 
 

@@ -25,7 +25,7 @@ class FileModel(BaseModel):
 
 
 class FileError(NetworkError):
-    """A file that cannot be accepted; the text names file, path in it, value and what is allowed."""
+    """A file that cannot be accepted; the text names file, place, value and what is allowed."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -38,13 +38,12 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.MarkedYAMLError(
-                problem="aliases (*name) are not allowed", problem_mark=self.peek_event().start_mark
+                problem="aliases (*name) are not allowed", problem_mark=self.get_mark()
             )
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise yaml.MarkedYAMLError(
-                problem=f"nested deeper than {MAX_DEPTH} levels",
-                problem_mark=self.peek_event().start_mark,
+                problem=f"nested deeper than {MAX_DEPTH} levels", problem_mark=self.get_mark()
             )
         node = super().compose_node(parent, index)
         self._depth -= 1
@@ -53,13 +52,14 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key.value, str):
+                continue  # refused below: not hashable
             if key.value in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f'"{key.value}" stands here twice; each name may be used once',
                     problem_mark=key.start_mark,
                 )
-            if isinstance(key.value, str):
-                seen.add(key.value)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -76,7 +76,7 @@ def read_yaml(path: Path) -> Any:
     if len(raw) > MAX_BYTES:
         raise FileError(f"{path}: is larger than {MAX_BYTES} bytes")
     try:
-        return yaml.load(raw.decode(), _Loader)  # noqa: S506 (a SafeLoader)
+        return yaml.load(raw.decode(), _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""

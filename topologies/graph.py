@@ -112,7 +112,9 @@ def build_graph(spec: NetworkSpec) -> Graph:
         ports[node] = ports.get(node, 0) + 1
         return ports[node]
 
-    def join(kind: Literal["fabric", "span"], a: str, b: str, delay_ns: int, span: str | None) -> None:
+    def join(
+        kind: Literal["fabric", "span"], a: str, b: str, delay_ns: int, span: str | None
+    ) -> None:
         links.append(Link(kind, a, port_of(a), b, port_of(b), delay_ns, span))
 
     def attach(host: Host, switch: str, delay_ns: int) -> None:

@@ -22,11 +22,11 @@ class FabricSpec(FileModel):
     """The network inside one campus; its rate is also each worker's access rate."""
 
     kind: Literal["leaf-spine", "star", "ring", "torus"] = "leaf-spine"
-    leaves: int = Field(2, ge=1, le=32, description="leaf switches, or switches of a ring")
-    spines: int = Field(2, ge=1, le=32, description="spine switches, or rings of a torus")
+    leaves: int = Field(default=2, ge=1, le=32, description="leaf switches, or switches of a ring")
+    spines: int = Field(default=2, ge=1, le=32, description="spine switches, or rings of a torus")
     rate: Rate = 400 * 10**9
-    delay: Duration = Field(2_000, description="of one hop")
-    mtu: int = Field(9000, ge=1280, le=9000)
+    delay: Duration = Field(default=2_000, description="of one hop")
+    mtu: int = Field(default=9000, ge=1280, le=9000)
 
     @field_validator("delay")
     @classmethod
@@ -83,7 +83,9 @@ class SpanSpec(FileModel):
                 raise ValueError('needs a route beside its condition, such as "24 km"')
         else:
             if self.rate is None:
-                raise ValueError("needs a condition (with a route), or a rate with a delay or route")
+                raise ValueError(
+                    "needs a condition (with a route), or a rate with a delay or route"
+                )
             if self.delay is None and self.route is None:
                 raise ValueError("needs a delay or a route beside its rate")
             if self.age:

@@ -88,7 +88,9 @@ def render(value: float, dimension: str) -> str:
 def exact(value: int, dimension: str) -> str:
     """Return the text that `parse` turns back into exactly this value."""
     sizes = sorted(UNITS[dimension].items(), key=lambda item: -item[1])
-    unit, size = next(pair for pair in sizes if value % pair[1] == 0 and value >= pair[1] or pair[1] == 1)
+    unit, size = next(
+        pair for pair in sizes if (value % pair[1] == 0 and value >= pair[1]) or pair[1] == 1
+    )
     return f"{value // size} {unit}"
 
 

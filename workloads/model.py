@@ -15,7 +15,7 @@ MAX_LAYERS = 64
 
 
 class Layer(nn.Module):
-    """``tanh(x W + mean(rest))``: W is square, ``rest`` makes up the wanted number of parameters."""
+    """``tanh(x W + mean(rest))``: W is square, ``rest`` makes up the number of parameters."""
 
     def __init__(self, width: int, parameters: int) -> None:
         """Make a layer of ``parameters`` floats, ``width**2`` of them in W."""

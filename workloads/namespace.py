@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
 _PR_SET_PDEATHSIG = 1
@@ -27,7 +28,7 @@ def use_names(hosts_file: str) -> None:
     _check(_libc.unshare(_CLONE_NEWNS))
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     subprocess.run(["mount", "--bind", hosts_file, "/etc/hosts"], check=True)
-    if os.path.exists("/etc/resolv.conf"):
+    if Path("/etc/resolv.conf").exists():
         # Empty, it stands for a server on loopback, where a question is refused at once.
         subprocess.run(["mount", "--bind", "/dev/null", "/etc/resolv.conf"], check=True)
 

@@ -47,7 +47,7 @@ def train(
             entering = parameter_hash(model)
             optimizer.zero_grad()
             loss = nn.functional.mse_loss(replica.module(inputs), targets)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             reduced_ns = time.monotonic_ns()
             optimizer.step()
             end_ns = time.monotonic_ns()
@@ -85,5 +85,5 @@ def parameter_hash(model: nn.Module) -> str:
     """Return a hash of every parameter's bits."""
     digest = sha256()
     for parameter in model.parameters():
-        digest.update(parameter.detach().numpy())
+        digest.update(parameter.detach().numpy().data)
     return digest.hexdigest()[:16]

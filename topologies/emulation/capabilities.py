@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from topologies.emulation.kernel import private_network
+from topologies.emulation.priority import prefix
 
 COMMANDS = {
     "ovs-vswitchd": "openvswitch-switch",
@@ -31,7 +32,7 @@ COMMANDS = {
 
 @dataclass(frozen=True)
 class Capabilities:
-    """Probed facts; ``missing`` holds a sentence with the remedy for each thing a run cannot do without."""
+    """Probed facts; ``missing`` says for each thing that a run needs and lacks how to get it."""
 
     kernel: str
     cpus: int
@@ -88,7 +89,7 @@ def probe() -> Capabilities:
         netem=netem,
         tbf=tbf,
         kernel_datapath=root and _module_works("openvswitch"),
-        realtime=_silently("chrt", "--fifo", "1", "true"),
+        realtime=bool(prefix(1)),
         congestion_controls=tuple(
             Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control").read_text().split()
         ),
@@ -98,7 +99,7 @@ def probe() -> Capabilities:
 
 def _silently(*command: str) -> bool:
     try:
-        return subprocess.run(command, capture_output=True).returncode == 0
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
     except OSError:
         return False
 

@@ -8,6 +8,7 @@ import socket
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from subprocess import run
 
 _CLONE_NEWNET = 0x40000000
@@ -58,8 +59,8 @@ def widen_packet_sockets(pid: int, size: int) -> int:
         raise OSError(error, os.strerror(error))
     widened = 0
     try:
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            descriptor = _libc.syscall(_PIDFD_GETFD, process, int(name), 0)
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            descriptor = _libc.syscall(_PIDFD_GETFD, process, int(entry.name), 0)
             if descriptor < 0:
                 continue  # closed meanwhile
             if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):

@@ -184,7 +184,7 @@ cat /proc/sys/net/ipv4/tcp_congestion_control"""
             )
 
 
-class _MininetTopo(Topo):  # type: ignore[misc]
+class _MininetTopo(Topo):
     """The hosts, switches, access and fabric links of a graph; spans are plugged in later."""
 
     def build(self, graph: Graph, bridges: Mapping[str, str]) -> None:
@@ -214,7 +214,7 @@ class _MininetTopo(Topo):  # type: ignore[misc]
                 )
 
 
-class _SilentController(RemoteController):  # type: ignore[misc]
+class _SilentController(RemoteController):
     """A controller that runs elsewhere and is known to listen."""
 
     def checkListening(self) -> None:

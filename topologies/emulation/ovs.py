@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from topologies.emulation.errors import EmulationError
+from topologies.emulation.priority import SWITCH, prefix
 
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 _START_TIMEOUT_S = 15.0
@@ -42,7 +43,7 @@ def open_vswitch(folder: Path) -> Iterator[int]:
         subprocess.run(["ovs-vsctl", "--no-wait", "init"], check=True)
         # At real-time priority, so that frames are not late while training keeps the cores busy.
         switch = ["ovs-vswitchd", f"unix:{socket}"]
-        daemons.append(_daemon(folder, [*_realtime(), *switch]))
+        daemons.append(_daemon(folder, [*prefix(SWITCH), *switch]))
         _wait_for(folder / "vswitchd.ctl", daemons[1], folder / "ovs-vswitchd.log")
         yield daemons[1].pid
     finally:
@@ -58,13 +59,6 @@ def open_vswitch(folder: Path) -> Iterator[int]:
             del os.environ["OVS_RUNDIR"]
         else:
             os.environ["OVS_RUNDIR"] = before
-
-
-def _realtime() -> list[str]:
-    """Return the prefix that gives a command real-time priority, or none where not permitted."""
-    prefix = ["chrt", "--fifo", "5"]
-    permitted = subprocess.run([*prefix, "true"], capture_output=True).returncode == 0
-    return prefix if permitted else []
 
 
 def _daemon(folder: Path, command: list[str]) -> subprocess.Popen[bytes]:

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from topologies.emulation.priority import restore
+
 MARK = "SPANLAB_RUN"
 STATE = Path("/run/spanlab")
 
@@ -49,6 +51,7 @@ def reap() -> Reaped:
         if _owner_lives(folder):
             continue
         reaped.processes += _end(folder.name)
+        restore(folder)
         shutil.rmtree(folder, ignore_errors=True)
         reaped.runs.append(folder.name)
     return reaped

@@ -8,7 +8,6 @@ rate, and frames that are missing were lost on the line. Needs nothing but the s
 from __future__ import annotations
 
 import json
-import os
 import select
 import socket
 import struct
@@ -16,11 +15,12 @@ import sys
 import time
 from typing import Any
 
+from topologies.emulation.priority import PROBER, take
+
 HEADERS = 14 + 20 + 8
 """Ethernet, IPv4 and UDP around the payload: they count as wire bytes."""
 PORT = 9
 _SO_TIMESTAMPNS, _SO_RCVBUFFORCE = 35, 33
-_REALTIME_PRIORITY = 8
 _HEAD_START_FRAMES = 8
 _SILENCE_S = 0.5
 
@@ -81,10 +81,7 @@ def send(address: str, peer: str, count: int, payload_bytes: int, gap_ns: int) -
 
 def main() -> None:
     """Run one end from the command line and print its result as JSON."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_REALTIME_PRIORITY))
-    except OSError:
-        pass  # the tolerance of the caller is wide enough for a busy machine or says so
+    take(PROBER)
     mode, *arguments = sys.argv[1:]
     if mode == "receive":
         result = receive(arguments[0], int(arguments[1]), float(arguments[2]))

@@ -30,5 +30,7 @@ def upgraded(plant: Plant, upgrade: str) -> Plant:
     if changes.get("hard_fec") and not optics.endswith("-ook"):
         raise PhysicsError(f"{upgrade}: {optics or 'this span'} has no G.709 encoder to switch on")
     if not optics:
-        raise PhysicsError(f"{upgrade}: the span states no condition, so nothing is known to change")
+        raise PhysicsError(
+            f"{upgrade}: the span states no condition, so nothing is known to change"
+        )
     return replace(plant, **changes)

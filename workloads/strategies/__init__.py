@@ -15,8 +15,13 @@ from workloads.strategies.ddp import ddp
 class Replica(Protocol):
     """A model as a strategy hands it to the loop."""
 
-    module: nn.Module
-    first_communication_ns: int
+    @property
+    def module(self) -> nn.Module:
+        """What to call instead of the model."""
+
+    @property
+    def first_communication_ns(self) -> int:
+        """When this step's first byte left, by CLOCK_MONOTONIC."""
 
     def begin_step(self) -> None:
         """Forget the last step's times."""

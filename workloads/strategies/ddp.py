@@ -30,7 +30,9 @@ class DdpReplica:
         self.first_communication_ns = 0
 
     def _all_reduce(
-        self, group: dist.ProcessGroup, bucket: dist.GradBucket
+        self,
+        group: dist.ProcessGroup,
+        bucket: dist.GradBucket,  # type: ignore[name-defined]
     ) -> torch.futures.Future[torch.Tensor]:
         if not self.first_communication_ns:
             self.first_communication_ns = time.monotonic_ns()

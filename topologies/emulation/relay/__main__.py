@@ -17,13 +17,13 @@ from random import Random
 from time import monotonic_ns
 from typing import Any
 
+from topologies.emulation.priority import RELAY, take
 from topologies.emulation.relay.queue import Line
 from topologies.linkstate import LinkState
 
 BATCH = 64
 """Frames read from one device before the other gets its turn."""
 MAX_FRAME = 1 << 16
-REALTIME_PRIORITY = 10
 
 
 class Direction:
@@ -98,10 +98,7 @@ def main() -> None:
     """Read the job from the command line: two TAP descriptors, the control descriptor, a seed."""
     first, second, control = (int(argument) for argument in sys.argv[1:4])
     seed = sys.argv[4]
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(REALTIME_PRIORITY))
-    except OSError:
-        pass  # the answers say so, and lateness shows it
+    take(RELAY)
     for descriptor in (first, second):
         os.set_blocking(descriptor, False)
     down = LinkState(rate_bps=1, delay_ns=0, up=False)

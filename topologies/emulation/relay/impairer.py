@@ -83,7 +83,14 @@ class _Relay:
         self._control.settimeout(_ANSWER_TIMEOUT_S)
         descriptors = (*taps, theirs.fileno())
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "topologies.emulation.relay", *map(str, descriptors), seed],
+            [
+                sys.executable,
+                "-I",
+                "-m",
+                "topologies.emulation.relay",
+                *map(str, descriptors),
+                seed,
+            ],
             pass_fds=descriptors,
             start_new_session=True,
         )

@@ -1,0 +1,157 @@
+"""The arithmetic of the result, on records whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments.coherence import (
+    PhasePlan,
+    SystemStep,
+    classify,
+    coherence_interval,
+    recovery_s,
+    step_ms,
+    steps_of_phases,
+    steps_per_s,
+    system_steps,
+)
+from tests.fakes.steps import MS, rank_step, series
+
+
+def steps_of(durations_ms: list[float], begin_ms: float = 0.0) -> list[SystemStep]:
+    return system_steps(series(durations_ms, begin_ms=begin_ms), ranks=2)
+
+
+def test_a_step_ends_with_its_last_rank_and_lasts_from_the_end_before() -> None:
+    records = [
+        rank_step(0, 0, 100, rank=0, exposed_ms=10),
+        rank_step(0, 5, 120, rank=1, communicates_ms=40, exposed_ms=30),
+        rank_step(1, 100, 200, rank=0),
+        rank_step(1, 120, 230, rank=1),
+    ]
+    first, second = system_steps(records, ranks=2)
+    assert (first.start_ns, first.end_ns, first.duration_ns) == (0, 120 * MS, 120 * MS)
+    assert first.first_communication_ns == 40 * MS
+    assert first.exposed_communication_ns == 20 * MS
+    assert second.duration_ns == 110 * MS
+
+
+def test_the_order_in_which_ranks_report_does_not_matter() -> None:
+    records = series([100, 150, 120], ranks=3)
+    assert system_steps(records[::-1], 3) == system_steps(records, 3)
+
+
+def test_steps_that_some_rank_did_not_finish_are_left_out() -> None:
+    records = series([100, 100, 100])
+    (missing,) = [r for r in records if (r["step"], r["rank"]) == (1, 1)]
+    records.remove(missing)
+    found = system_steps(records, ranks=2)
+    assert [step.step for step in found] == [0, 2]
+    assert found[1].duration_ns == 100 * MS, "from its own start, not from two steps before"
+
+
+def test_replicas_that_differ_are_seen() -> None:
+    records = [rank_step(0, 0, 1, rank=0), rank_step(0, 0, 1, rank=1, digest="b")]
+    assert not system_steps(records, 2)[0].identical
+    assert all(step.identical for step in steps_of([1, 1]))
+
+
+def test_a_step_belongs_to_the_phase_in_which_it_communicated() -> None:
+    records = [
+        rank_step(0, 0, 100, communicates_ms=60),
+        rank_step(1, 100, 200, communicates_ms=160),  # began before the change, talked after it
+        rank_step(2, 200, 300, communicates_ms=260),
+    ]
+    steps = system_steps(records, ranks=1)
+    phases = [PhasePlan("reference", 0), PhasePlan("aged", 150 * MS)]
+    reference, aged = steps_of_phases(steps, phases)
+    assert [step.step for step in reference] == [0]
+    assert [step.step for step in aged] == [1, 2]
+
+
+def test_a_step_during_which_a_span_changed_belongs_to_none() -> None:
+    records = [rank_step(n, n * 100, n * 100 + 100, communicates_ms=n * 100 + 20) for n in range(3)]
+    phases = [PhasePlan("reference", 0), PhasePlan("aged", 150 * MS)]
+    reference, aged = steps_of_phases(system_steps(records, 1), phases)
+    assert [step.step for step in (*reference, *aged)] == [0, 2]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=30),
+    st.lists(st.integers(0, 1500), max_size=4, unique=True),
+)
+def test_no_step_belongs_to_two_phases_and_each_lies_within_its_own(
+    durations: list[int], begins: list[int]
+) -> None:
+    phases = [PhasePlan(str(begin), begin * MS) for begin in (0, *sorted(begins))]
+    groups = steps_of_phases(steps_of([float(ms) for ms in durations]), phases)
+    numbers = [step.step for group in groups for step in group]
+    assert len(numbers) == len(set(numbers))
+    ends = [*(phase.begin_ns for phase in phases[1:]), 2**63]
+    for phase, end_ns, group in zip(phases, ends, groups, strict=True):
+        for step in group:
+            assert phase.begin_ns <= step.first_communication_ns <= step.end_ns <= end_ns
+
+
+def test_no_phases_and_no_steps() -> None:
+    assert steps_of_phases([], []) == []
+    assert steps_of_phases([], [PhasePlan("reference", 0)]) == [[]]
+    assert steps_of_phases(steps_of([10]), []) == []
+
+
+def test_throughput_and_quantiles() -> None:
+    steps = steps_of([100, 100, 200, 100])
+    assert steps_per_s(steps) == pytest.approx(8.0)
+    assert step_ms(steps)["p50"] == 100.0
+    assert step_ms(steps)["p99"] == pytest.approx(197.0)
+
+
+def test_the_interval_covers_the_truth_and_is_the_same_every_time() -> None:
+    random = np.random.default_rng(5)
+    covered = 0
+    for trial in range(40):
+        reference = steps_of(list(100 + random.normal(0, 10, 20)))
+        phase = steps_of(list(200 + random.normal(0, 20, 20)))
+        low, high = coherence_interval(phase, reference, trial)
+        assert low <= steps_per_s(phase) / steps_per_s(reference) <= high
+        assert coherence_interval(phase, reference, trial) == (low, high)
+        covered += low <= 0.5 <= high
+    assert covered >= 30, "a 95 % interval of 20 steps, of which a bootstrap misses some"
+
+
+def test_equal_steps_leave_nothing_uncertain() -> None:
+    low, high = coherence_interval(steps_of([200.0] * 5), steps_of([100.0] * 5), 0)
+    assert low == high == pytest.approx(0.5)
+
+
+def test_one_step_is_an_interval_too() -> None:
+    low, high = coherence_interval(steps_of([400.0]), steps_of([100.0, 100.0]), 0)
+    assert low == high == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("coherence", "share", "name"),
+    [
+        (1.02, 1 / 3, "coherent"),
+        (0.95, 1 / 3, "coherent"),
+        (0.9499, 1 / 3, "degraded"),
+        (0.5, 1 / 3, "degraded"),
+        (0.4999, 1 / 3, "incoherent"),
+        (0.6, 0.7, "incoherent"),  # the largest campus alone would be faster
+        (0.7, 0.7, "degraded"),
+        (0.96, 0.98, "incoherent"),
+    ],
+)
+def test_classes(coherence: float, share: float, name: str) -> None:
+    assert classify(coherence, share) == name
+
+
+def test_recovery_ends_with_the_first_step_at_the_usual_pace() -> None:
+    phase = steps_of([300, 180, 105, 100, 100, 100, 100], begin_ms=1000)
+    assert recovery_s(phase, begin_ns=900 * MS) == pytest.approx(0.1 + 0.3 + 0.18 + 0.105)
+    assert recovery_s(steps_of([100, 100], begin_ms=1000), 1000 * MS) == pytest.approx(0.1)
+    assert recovery_s([], 0) is None

@@ -1,0 +1,155 @@
+"""Every check passes what it should and fails what it should; the worst one rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from experiments import fidelity
+from experiments.fidelity import Check, verdict
+from experiments.probing import RoundTrips, Train
+from tests.fakes.steps import MS
+from topologies.emulation.impairer import LATENESS_EDGES_US, Counters
+from topologies.linkstate import LinkState
+
+STATE = LinkState(100 * 10**6, 5 * MS, loss=0.0, mtu=1500)
+FLOOR = RoundTrips(400_000, 50_000, 0)
+GOOD = Check("x", "y", 1, 1, 0, "ms", ok=True)
+BAD = Check("rate", "west-east", 100, 50, 2, "Mbit/s", ok=False)
+FATAL = Check("loss", "west-east", 0, 1, 0, "frames", ok=False, fatal=True)
+
+
+@pytest.mark.parametrize(
+    ("checks", "name", "reasons"),
+    [
+        ([], "faithful", 0),
+        ([GOOD], "faithful", 0),
+        ([GOOD, BAD], "degraded", 1),
+        ([GOOD, FATAL], "invalid", 1),
+        ([BAD, FATAL, BAD], "invalid", 3),
+        ([replace(GOOD, fatal=True)], "faithful", 0),
+    ],
+)
+def test_the_worst_failed_check_is_the_verdict(
+    checks: list[Check], name: str, reasons: int
+) -> None:
+    judged = verdict(checks)
+    assert judged["verdict"] == name
+    assert len(judged["reasons"]) == reasons
+    assert len(judged["checks"]) == len(checks)
+
+
+def test_a_reason_says_what_was_measured_and_what_was_meant() -> None:
+    (reason,) = verdict([BAD])["reasons"]
+    assert reason == ("rate of west-east: 50 Mbit/s measured, 100 Mbit/s intended (tolerance 2)")
+
+
+@pytest.mark.parametrize(
+    ("rtt_ms", "ok"), [(10.0, True), (10.4, True), (9.6, True), (11.0, False), (9.0, False)]
+)
+def test_round_trip(rtt_ms: float, ok: bool) -> None:
+    seen = RoundTrips(rtt_ms * MS, 30_000, 0)
+    assert fidelity.check_delay("before", "west-east", STATE, FLOOR, seen).ok is ok
+
+
+def test_a_slow_span_adds_the_serialisation_of_a_ping() -> None:
+    slow = LinkState(10**6, 5 * MS)
+    seen = RoundTrips(10 * MS + 2 * 98 * 8 * 1000, 30_000, 0)
+    assert fidelity.check_delay("before", "west-east", slow, FLOOR, seen).ok
+    assert not fidelity.check_delay("before", "west-east", slow, FLOOR, RoundTrips(1e7, 0, 0)).ok
+
+
+def test_the_switches_must_not_be_slower_than_the_span() -> None:
+    assert fidelity.check_floor("before", "west-east", STATE, FLOOR).ok
+    short = LinkState(10**8, 150_000)
+    assert not fidelity.check_floor("before", "west-east", short, FLOOR).ok
+
+
+@pytest.mark.parametrize(
+    ("mbit", "access", "ok"),
+    [
+        (100, 10**9, True),
+        (99, 10**9, True),
+        (90, 10**9, False),
+        (110, 10**9, False),
+        (40, 40 * 10**6, True),
+    ],
+)
+def test_rate(mbit: float, access: int, ok: bool) -> None:
+    train = Train(mbit * 1e6, 500, 500)
+    check = fidelity.check_rate("before", "west-east", "forward", STATE, access, train)
+    assert check.ok is ok
+    assert "forward" in check.subject
+
+
+@pytest.mark.parametrize(
+    ("probability", "frames", "lost", "ok"),
+    [
+        (0.0, 2000, 0, True),
+        (0.0, 2000, 1, False),
+        (0.01, 2000, 20, True),
+        (0.01, 2000, 38, True),  # 4 sigma are 17.8, and one frame
+        (0.01, 2000, 40, False),
+        (0.01, 2000, 0, False),
+        (1e-4, 40, 0, True),
+        (1e-4, 40, 1, True),
+        (1e-4, 40, 4, False),
+        (1.0, 40, 40, True),
+        (1.0, 40, 38, False),
+    ],
+)
+def test_loss_is_judged_as_a_binomial(probability: float, frames: int, lost: int, ok: bool) -> None:
+    assert fidelity.check_loss("west-east", probability, frames, lost).ok is ok
+
+
+def test_drops_that_nobody_modelled_are_fatal_where_they_grew() -> None:
+    assert [check.ok for check in fidelity.check_drops({}, {})] == [True]
+    assert all(check.ok for check in fidelity.check_drops({"net0 rx": 3}, {"net0 rx": 3}))
+    (check,) = fidelity.check_drops({"net0 rx": 3}, {"net0 rx": 3, "span0a tx": 2})
+    assert (check.ok, check.fatal, check.subject, check.measured) == (False, True, "span0a tx", 2)
+
+
+def late(buckets: dict[int, int]) -> list[int]:
+    histogram = [0] * (len(LATENESS_EDGES_US) + 1)
+    for bucket, count in buckets.items():
+        histogram[bucket] = count
+    return histogram
+
+
+def test_frames_that_the_emulator_lost_are_fatal() -> None:
+    good, bad = Counters(packets=10, delivered=10), Counters(packets=10, delivered=9, errors=1)
+    assert all(check.ok for check in fidelity.check_counters("x", Counters(), good))
+    (check,) = fidelity.check_counters("x", Counters(), bad)
+    assert not check.ok
+    assert check.fatal
+    assert all(check.ok for check in fidelity.check_counters("x", bad, bad)), "before training"
+    oversize = Counters(packets=10, delivered=9, oversize_drops=1)
+    assert not fidelity.check_counters("x", Counters(), oversize)[0].ok
+
+
+def test_lateness_is_judged_over_training_alone() -> None:
+    before = Counters(lateness=late({9: 50}))
+    on_time = Counters(lateness=late({0: 1000, 9: 50}))
+    assert all(check.ok for check in fidelity.check_counters("x", before, on_time))
+    too_late = Counters(lateness=late({0: 1000, 9: 100}))
+    failed = [check for check in fidelity.check_counters("x", before, too_late) if not check.ok]
+    assert [check.name for check in failed] == ["lateness p99"]
+    assert not failed[0].fatal
+    assert len(fidelity.check_counters("x", Counters(), Counters())) == 1, "netem has no histogram"
+
+
+@pytest.mark.parametrize(
+    ("moved", "ok"),
+    [(1_000_000, True), (1_049_000, True), (951_000, True), (1_060_000, False), (0, False)],
+)
+def test_gradient_bytes(moved: int, ok: bool) -> None:
+    check = fidelity.check_bytes("west-east forward", 1_000_000, moved)
+    assert check.ok is ok
+    assert check.fatal
+
+
+def test_replicas() -> None:
+    assert fidelity.check_replicas(0).ok
+    assert not fidelity.check_replicas(3).ok
+    assert fidelity.check_replicas(3).fatal

@@ -1,0 +1,352 @@
+"""Bad input: one message with the file, the path in it, the value, and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.scenario import Scenario, load_scenario
+from experiments.twin import twin_of
+from tests.fakes.scenarios import STAR, ring, scenario_of, tiny, write
+from topologies.errors import NetworkError
+from topologies.files import FileError
+
+SCENARIOS = sorted((Path(__file__).parents[2] / "experiments" / "scenarios").glob("*.yaml"))
+SPAN = "network__spans__west-east"
+CONDITION = {"route": "80 km", "condition": "aged-10g-ook", "age": "15 years"}
+EVENT = {"at": "step 9", "upgrade": "west-east", "with": "coherent-400g"}
+
+BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "unknown key": (
+        {"workload__stepps": 3},
+        ("workload.stepps: unknown key", "allowed: bucket, compute", 'did you mean "steps"?'),
+    ),
+    "unknown key at the top": (
+        {"timline": []},
+        ("timline: unknown key", "allowed: controller, emulate", 'did you mean "timeline"?'),
+    ),
+    "unknown key of a span": (
+        {SPAN: {"rate": "1 Gbit/s", "dellay": "1 ms"}},
+        ("network.spans.west-east.dellay: unknown key", 'did you mean "delay"?'),
+    ),
+    "unknown key of a fabric": (
+        {"network__campuses__west": {"workers": 1, "fabric": {"kid": "star"}}},
+        ("network.campuses.west.fabric.kid: unknown key", 'did you mean "kind"?'),
+    ),
+    "unknown key of an event": (
+        {"timeline": [{**EVENT, "step": 3}]},
+        ("timeline.0.step: unknown key", "allowed: at, upgrade, with"),
+    ),
+    "wrong unit": (
+        {SPAN: {"rate": "10 Gb/s", "delay": "1 ms"}},
+        ("network.spans.west-east.rate: '10 Gb/s'", 'no rate unit "Gb/s"', "Gbit/s"),
+    ),
+    "no unit": (
+        {"workload__compute": 20},
+        ("workload.compute: '20'", 'such as "250 us"'),
+    ),
+    "unit of another dimension": (
+        {SPAN: {"rate": "1 Gbit/s", "delay": "1 km"}},
+        ("network.spans.west-east.delay: '1 km'", "allowed: ns, us, ms"),
+    ),
+    "negative delay": (
+        {SPAN: {"rate": "1 Gbit/s", "delay": "-1 ms"}},
+        ("network.spans.west-east.delay: '-1 ms'", "a number of 0 or more and a unit"),
+    ),
+    "rate of zero": (
+        {SPAN: {"rate": "0 bit/s", "delay": "1 ms"}},
+        ("network.spans.west-east", "rate must be above 0"),
+    ),
+    "loss above 1": (
+        {SPAN: {"rate": "1 Gbit/s", "delay": "1 ms", "loss": 1.5}},
+        ("network.spans.west-east.loss: '1.5'", "less than or equal to 1"),
+    ),
+    "loss that is no number": (
+        {SPAN: {"rate": "1 Gbit/s", "delay": "1 ms", "loss": float("nan")}},
+        ("network.spans.west-east.loss: 'nan'",),
+    ),
+    "queue of zero": (
+        {SPAN: {"rate": "1 Gbit/s", "delay": "1 ms", "queue": "0 B"}},
+        ("network.spans.west-east.queue", "greater than 0"),
+    ),
+    "unknown condition": (
+        {SPAN: {**CONDITION, "condition": "aged-10g-okk"}},
+        (
+            "network.spans.west-east.condition: 'aged-10g-okk'",
+            "allowed: aged-10g-fec",
+            'did you mean "aged-10g-ook"?',
+        ),
+    ),
+    "condition without a route": (
+        {SPAN: {"condition": "aged-10g-ook"}},
+        ("network.spans.west-east", "needs a route", '"24 km"'),
+    ),
+    "condition and state": (
+        {SPAN: {**CONDITION, "rate": "1 Gbit/s"}},
+        ("network.spans.west-east", "states both a condition and rate"),
+    ),
+    "neither condition nor state": (
+        {SPAN: {"route": "10 km"}},
+        ("network.spans.west-east", "needs a condition (with a route), or a rate"),
+    ),
+    "rate alone": (
+        {SPAN: {"rate": "1 Gbit/s"}},
+        ("network.spans.west-east", "needs a delay or a route"),
+    ),
+    "age without a condition": (
+        {SPAN: {"rate": "1 Gbit/s", "delay": "1 ms", "age": "3 years"}},
+        ("network.spans.west-east", "only conditions age"),
+    ),
+    "span to a campus that does not exist": (
+        {"network__spans": {"west-eats": {"rate": "1 Gbit/s", "delay": "1 ms"}}},
+        (
+            "network.spans",
+            'span "west-eats"',
+            'unknown campus "eats"; allowed: east, west',
+            'did you mean "east"?',
+        ),
+    ),
+    "span between campuses that do not exist": (
+        {SPAN: {"rate": "1 Gbit/s", "delay": "1 ms", "between": ["west", "eats"]}},
+        ("network.spans", 'unknown campus "eats"', 'did you mean "east"?'),
+    ),
+    "span from a campus to itself": (
+        {SPAN: {"rate": "1 Gbit/s", "delay": "1 ms", "between": ["west", "west"]}},
+        ("network.spans", 'joins campus "west" to itself'),
+    ),
+    "span whose name says no campuses": (
+        {"network__spans": {"trunk": {"rate": "1 Gbit/s", "delay": "1 ms"}}},
+        ("network.spans", 'span "trunk" does not say', "between: [a, b]"),
+    ),
+    "campus that no span reaches": (
+        {"network__campuses__south": {"workers": 1}},
+        ("network", 'from campus "west" to "south"', "add one under spans"),
+    ),
+    "name in capitals": (
+        {"name": "Tiny"},
+        ("name: 'Tiny'",),
+    ),
+    "zero workers": (
+        {"network__campuses__west__workers": 0},
+        ("network.campuses.west.workers: '0'", "greater than or equal to 1"),
+    ),
+    "half a worker": (
+        {"network__campuses__west__workers": 1.5},
+        ("network.campuses.west.workers: '1.5'", "integer"),
+    ),
+    "one worker in all": (
+        {"network__campuses": {"west": {"workers": 1}}, "network__spans": {}, "timeline": []},
+        ("one worker alone has nobody to train with",),
+    ),
+    "unknown fabric": (
+        {"network__campuses__west__fabric": {"kind": "leafspine"}},
+        ("network.campuses.west.fabric.kind: 'leafspine'", "leaf-spine", "ring"),
+    ),
+    "slow fabric": (
+        {"network__campuses__west__fabric": {"delay": "1 ms"}},
+        ("network.campuses.west.fabric.delay: '1 ms'", "50 us"),
+    ),
+    "fabric without a rate": (
+        {"network__campuses__west__fabric": {"rate": "0 bit/s"}},
+        ("network.campuses.west.fabric.rate: '0 bit/s'", "above 0"),
+    ),
+    "steps within the reference": (
+        {"workload__steps": 4},
+        ("workload", "steps (4) must be more than reference_steps (4)"),
+    ),
+    "no steps": (
+        {"workload__steps": 0},
+        ("workload.steps: '0'", "greater than or equal to 2"),
+    ),
+    "no gradients": (
+        {"workload__gradients": "0 B"},
+        ("workload", "gradients must be above 0"),
+    ),
+    "event during the reference": (
+        {"timeline": [{**EVENT, "at": "step 4"}]},
+        ("timeline.0.at: step 4", "after step 4", "before step 14"),
+    ),
+    "event after the end": (
+        {"timeline": [{**EVENT, "at": "step 14"}]},
+        ("timeline.0.at: step 14", "before step 14"),
+    ),
+    "events out of order": (
+        {"timeline": [EVENT, {**EVENT, "at": "step 7"}]},
+        ("timeline.1.at: step 7", "after step 9"),
+    ),
+    "event at no step": (
+        {"timeline": [{**EVENT, "at": "9"}]},
+        ("timeline.0.at: '9'", 'write "step 20"'),
+    ),
+    "event at a number": (
+        {"timeline": [{**EVENT, "at": 9}]},
+        ("timeline.0.at: '9'", 'write "step 20"'),
+    ),
+    "unknown upgrade": (
+        {"timeline": [{**EVENT, "with": "coherent-40g"}]},
+        (
+            "timeline.0.with: 'coherent-40g'",
+            "allowed: clean-and-resplice",
+            'did you mean "coherent-400g"?',
+        ),
+    ),
+    "upgrade of an unknown span": (
+        {"timeline": [{**EVENT, "upgrade": "west-eats"}]},
+        ("timeline.0.upgrade", 'unknown span "west-eats"', 'did you mean "west-east"?'),
+    ),
+    "missing emulate": ({"emulate": None}, ("emulate: is missing",)),
+    "emulate: auto": ({"emulate": "auto"}, ("emulate: auto is not available yet", "bytes: 1/1000")),
+    "emulate without time": ({"emulate": {"bytes": "1/10"}}, ("emulate", "time: is missing")),
+    "scale of zero": (
+        {"emulate": {"bytes": 0, "time": 1}},
+        ("emulate", "bytes: '0'", "must lie between"),
+    ),
+    "scale that is no number": (
+        {"emulate": {"bytes": "a tenth", "time": 1}},
+        ("emulate", "bytes: 'a tenth'", '"1/1000"'),
+    ),
+    "missing network": ({"network": None}, ("network: is missing",)),
+    "missing workload key": ({"workload__compute": None}, ("workload.compute: is missing",)),
+    "unknown policy": (
+        {"controller": {"policy": "shortest-dealy"}},
+        ("controller.policy: 'shortest-dealy'", 'did you mean "shortest-delay"?'),
+    ),
+    "unknown strategy": (
+        {"workload__strategy": "dpp"},
+        ("workload.strategy: 'dpp'", 'did you mean "ddp"?'),
+    ),
+    "strategy that is a list": (
+        {"workload__strategy": ["ddp"]},
+        ("workload.strategy",),
+    ),
+    "negative seed": ({"seed": -1}, ("seed: '-1'",)),
+    "target above 1": ({"target": {"coherence": 2}}, ("target.coherence: '2'",)),
+}
+
+
+def message(path: Path) -> str:
+    with pytest.raises(FileError) as caught:
+        load_scenario(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("changes", "parts"), BAD.values(), ids=BAD.keys())
+def test_bad_input_is_located_and_answered(
+    tmp_path: Path, changes: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    path = write(tmp_path, tiny(**changes))
+    said = message(path)
+    assert all(line.startswith(f"{path}: ") for line in said.splitlines())
+    for part in parts:
+        assert part in said
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+def test_one_fault_is_one_line(tmp_path: Path, name: str) -> None:
+    assert len(message(write(tmp_path, tiny(**BAD[name][0]))).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+def test_messages_are_for_people(tmp_path: Path, name: str) -> None:
+    said = message(write(tmp_path, tiny(**BAD[name][0])))
+    for jargon in (
+        "Spec",
+        "[key]",
+        "function-",
+        "constr",
+        "pydantic",
+        "NoneType",
+        "Traceback",
+        "literal",
+    ):
+        assert jargon not in said
+    if "the file: " in said:  # the path in it, and not both
+        assert not said.split("the file: ")[1].startswith(tuple(tiny()))
+
+
+def test_two_spans_of_one_name(tmp_path: Path) -> None:
+    path = write(tmp_path, tiny())
+    span = "    west-east: {rate: 1 Gbit/s, delay: 1 ms}\n"
+    path.write_text(path.read_text().replace("  spans:\n", "  spans:\n" + span))
+    assert '"west-east" stands here twice' in message(path)
+
+
+def test_several_faults_are_all_told(tmp_path: Path) -> None:
+    said = message(write(tmp_path, tiny(workload__steps=0, name="X", seed=-1)))
+    assert len(said.splitlines()) == 3
+
+
+def test_a_folder_is_not_a_scenario(tmp_path: Path) -> None:
+    assert "is a folder" in message(tmp_path)
+
+
+def test_what_is_missing_may_be_left_out() -> None:
+    scenario = scenario_of(tiny(timeline=None, seed=None))
+    assert scenario.timeline == ()
+    assert scenario.controller.policy == "shortest-delay"
+    assert scenario.target.coherence == 0.95
+
+
+def test_numbers_may_be_whole_or_not(tmp_path: Path) -> None:
+    loaded = load_scenario(write(tmp_path, tiny(target={"coherence": 1}, emulate__time=0.5)))
+    assert loaded.scale.time * 2 == 1
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_bundled_scenarios_are_valid_and_can_be_built(path: Path) -> None:
+    scenario = load_scenario(path)
+    assert scenario.name == path.stem
+    twin_of(scenario)
+
+
+@pytest.mark.parametrize("data", [tiny(), ring(), tiny(**{SPAN: CONDITION})], ids=str)
+def test_a_dumped_scenario_is_read_back_the_same(tmp_path: Path, data: dict[str, Any]) -> None:
+    scenario = scenario_of(data)
+    dumped = scenario.model_dump(mode="json", by_alias=True, exclude_none=True)
+    assert load_scenario(write(tmp_path, dumped)) == scenario
+
+
+def test_the_schema_for_editors_can_be_made() -> None:
+    schema = Scenario.model_json_schema(by_alias=True)
+    assert schema["additionalProperties"] is False
+    assert "with" in schema["$defs"]["TimelineEvent"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"workload__gradients": "10 kB"}, ("workload.gradients: 10 kB", "emulate.bytes")),
+        (
+            {"emulate__bytes": "1/1000000"},
+            ("west-east", "choose a larger"),
+        ),
+        (
+            {SPAN: {"rate": "5 kbit/s", "delay": "1 ms"}, "timeline": []},
+            ("west-east", "5 kbit/s", "500 bit/s", "larger"),
+        ),
+        (
+            {SPAN: {"route": "2000 km", "condition": "coherent-400g"}, "timeline": []},
+            ("span west-east: coherent-400g does not work over 2000 km", "dB short"),
+        ),
+        (
+            {"timeline": [{**EVENT, "with": "enable-fec"}]},
+            ("span west-east: enable-fec", "no G.709 encoder"),
+        ),
+    ],
+    ids=["gradients vanish", "everything vanishes", "rate vanishes", "too far", "no place"],
+)
+def test_what_cannot_be_emulated_says_what_to_change(
+    changes: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    with pytest.raises(NetworkError) as caught:
+        twin_of(scenario_of(tiny(**changes)))
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_a_stated_mtu_below_the_others_rules_the_spans() -> None:
+    scenario = scenario_of(tiny(network__campuses__east__fabric={**STAR, "mtu": 1500}))
+    assert scenario.network.mtu == 1500
+    assert all(change.real.mtu == 1500 for change in twin_of(scenario).changes)

@@ -1,0 +1,37 @@
+"""What a packet train says of a span."""
+
+from __future__ import annotations
+
+import pytest
+
+from topologies.emulation.prober import summarise
+
+FRAME = 1514
+GAP_NS = 121_120  # 100 Mbit/s
+
+
+def test_the_spacing_of_the_frames_is_the_rate() -> None:
+    arrivals = [(n, 10**9 + n * GAP_NS) for n in range(100)]
+    found = summarise(arrivals, FRAME, 100)
+    assert found["rate_bps"] == pytest.approx(100e6)
+    assert (found["sent"], found["received"], found["loss"]) == (100, 100, 0.0)
+
+
+def test_lost_frames_took_their_time_and_do_not_slow_the_span_down() -> None:
+    arrivals = [(n, n * GAP_NS) for n in range(100) if n % 4]
+    found = summarise(arrivals, FRAME, 100)
+    assert found["rate_bps"] == pytest.approx(100e6)
+    assert found["received"] == 75
+    assert found["loss"] == pytest.approx(0.25)
+
+
+def test_the_burst_at_the_head_is_left_out() -> None:
+    arrivals = [(n, 0) for n in range(8)] + [(n, n * GAP_NS) for n in range(8, 100)]
+    assert summarise(arrivals, FRAME, 100)["rate_bps"] == pytest.approx(100e6)
+
+
+@pytest.mark.parametrize("arrivals", [[], [(0, 5)], [(9, 5)], [(9, 5), (10, 5)]])
+def test_too_few_frames_say_nothing_of_the_rate(arrivals: list[tuple[int, int]]) -> None:
+    found = summarise(arrivals, FRAME, 40)
+    assert found["rate_bps"] == 0.0
+    assert found["received"] == len(arrivals)
