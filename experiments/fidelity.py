@@ -6,10 +6,11 @@ Tolerances are derived from what a measurement can resolve, and each check carri
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from experiments.coherence import PhasePlan
 from experiments.probing import RoundTrips, Train, intended_round_trip_ns
 from topologies.emulation.impairer import Counters, lateness_quantile_us
 from topologies.linkstate import LinkState
@@ -93,14 +94,12 @@ def check_floor(when: str, span: str, state: LinkState, floor: RoundTrips) -> Ch
     )
 
 
-def check_rate(
-    when: str, span: str, direction: str, state: LinkState, access_bps: int, train: Train
-) -> Check:
+def check_rate(subject: str, state: LinkState, access_bps: int, train: Train) -> Check:
     """Compare the rate a train left at with the span's, or its prober's where that is lower."""
     intended = min(state.rate_bps, access_bps)
     return Check(
         name="rate",
-        subject=f"{span} {direction} {when}",
+        subject=subject,
         intended=intended / 1e6,
         measured=train.rate_bps / 1e6,
         tolerance=RATE_TOLERANCE * intended / 1e6,
@@ -110,7 +109,10 @@ def check_rate(
 
 
 def check_loss(subject: str, probability: float, frames: int, lost: int) -> Check:
-    """Compare lost frames with a binomial distribution, within 4 sigma and at least one frame."""
+    """Compare the lost among ``frames`` that found room in the queue with a binomial distribution.
+
+    Within 4 sigma, and one frame more since frames are whole; exactly none where none may be lost.
+    """
     mean = frames * probability
     tolerance = 0.0
     if probability:
@@ -124,6 +126,24 @@ def check_loss(subject: str, probability: float, frames: int, lost: int) -> Chec
         unit=f"of {frames} frames",
         ok=abs(lost - mean) <= tolerance,
     )
+
+
+def check_training_loss(
+    phases: Sequence[PhasePlan],
+    states: Sequence[Mapping[str, LinkState]],
+    snapshots: Sequence[Mapping[str, tuple[Counters, Counters]]],
+) -> list[Check]:
+    """Compare what each span lost in each phase of training with its loss in that phase."""
+    checks = []
+    for index, phase in enumerate(phases):
+        for span, state in states[index].items():
+            for way, direction in enumerate(("forward", "backward")):
+                before, after = snapshots[index][span][way], snapshots[index + 1][span][way]
+                lost = after.lost - before.lost
+                frames = after.delivered - before.delivered + lost
+                subject = f"{span} {direction}, {phase.name}"
+                checks.append(check_loss(subject, state.loss, frames, lost))
+    return checks
 
 
 def check_drops(before: Mapping[str, int], after: Mapping[str, int]) -> list[Check]:

@@ -12,6 +12,7 @@ from experiments.coherence import PhasePlan, SystemStep, steps_of_phases
 from experiments.scenario import Scenario
 from experiments.twin import Change
 from topologies.ageing.delay import GLASS_NS_PER_KM
+from topologies.linkstate import LinkState
 from topologies.units import render
 
 # Okabe and Ito's palette: told apart with any colour vision; shapes and labels say it again.
@@ -163,9 +164,10 @@ def _span_svg(
     dashed = ' stroke-dasharray="10 5"' if first.loss else ""
     parts = []
     if len(states) > 1:
-        parts.append(f'<line {line} stroke="#009E73" opacity=".35" stroke-width="{_width(last)}"/>')
+        band = _width(last) + 5
+        parts.append(f'<line {line} stroke="#009E73" opacity=".35" stroke-width="{band:.1f}"/>')
     colour = PHASE_COLOURS[1] if len(states) > 1 else QUIET
-    parts.append(f'<line {line} stroke="{colour}" stroke-width="{_width(first)}"{dashed}/>')
+    parts.append(f'<line {line} stroke="{colour}" stroke-width="{_width(first):.1f}"{dashed}/>')
     x, y = (x1 + x2) / 2, (y1 + y2) / 2
     parts.append(
         f'<text x="{x:.0f}" y="{y - 4:.0f}" class="span">{span}</text>'
@@ -174,6 +176,6 @@ def _span_svg(
     return "\n".join(parts)
 
 
-def _width(state: Any) -> str:
+def _width(state: LinkState) -> float:
     """Return a line width in pixels that grows with the logarithm of the rate."""
-    return f"{max(1.5, 2.0 * math.log10(state.rate_bps / 1e9) + 2.0):.1f}"
+    return max(1.5, 2.0 * math.log10(state.rate_bps / 1e9) + 2.0)

@@ -58,10 +58,16 @@ def quantities(scenario: Scenario, twin: Twin) -> list[dict[str, str]]:
         rows.append((f"{what}: rate", change.real.rate_bps, change.emulated.rate_bps, "rate"))
         real_ns, emulated_ns = change.real.delay_ns, change.emulated.delay_ns
         rows.append((f"{what}: one-way delay", real_ns, emulated_ns, "duration"))
-    return [
+    table = [
         {"quantity": name, "real": render(real, unit), "emulated": render(emulated, unit)}
         for name, real, emulated, unit in rows
     ]
+    for change in twin.changes:
+        if change.real.loss:
+            loss = f"{change.real.loss:.2g} of frames of {change.real.mtu} B"
+            what = f"{change.span}, {change.upgrade or 'aged'}: loss"
+            table.append({"quantity": what, "real": loss, "emulated": loss})
+    return table
 
 
 def _git_state() -> str | None:

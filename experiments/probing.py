@@ -22,7 +22,7 @@ PING_INTERVAL_S = 0.01
 PING_BYTES = 98
 """A ping's frame on the wire."""
 TRAIN_S = 0.4
-TRAIN_FRAMES = (40, 2000)
+TRAIN_FRAMES = (40, 1000)
 LONGEST_FRAME_S = 0.02
 CONCURRENT_BPS = 400_000_000
 """Trains run at once as long as their rates add up to less than this, which any machine carries."""

@@ -16,26 +16,20 @@ from experiments.coherence import (
     steps_of_phases,
     steps_per_s,
 )
-from experiments.session import SpanCounters
-from experiments.twin import Change
+from experiments.session import Session
 
 SCHEMA = 1
 
 
 def phase_results(
     steps: Sequence[SystemStep],
-    phases: Sequence[PhasePlan],
-    snapshots: Sequence[SpanCounters],
-    changes: Sequence[Change],
+    session: Session,
     *,
     seed: int,
     largest_campus_share: float,
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """Return the ``reference`` and ``phases`` parts; phases without a whole step are left out.
-
-    ``snapshots`` holds the spans' counters at the start of each phase and, unless the run failed,
-    at the end.
-    """
+    """Return the ``reference`` and ``phases`` parts; phases without a whole step are left out."""
+    phases, snapshots = session.phases, session.snapshots
     grouped = steps_of_phases(steps, phases)
     reference = [step for step in grouped[0] if step.step >= WARM_UP_STEPS] if grouped else []
     if not reference:
@@ -46,13 +40,11 @@ def phase_results(
         phase_steps = grouped[index]
         if not phase_steps:
             continue
-        begins = sorted({change.step for change in changes})[:index]
-        in_force = {change.span: change.emulated for change in changes if change.step <= begins[-1]}
         speed = steps_per_s(phase_steps)
         coherence = speed / usual
         low, high = coherence_interval(phase_steps, reference, seed + index)
         spans = {}
-        for span, state in in_force.items():
+        for span, state in session.states[index].items():
             moved = 0
             if index + 1 < len(snapshots):
                 before, after = snapshots[index][span], snapshots[index + 1][span]

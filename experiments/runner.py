@@ -134,16 +134,17 @@ def train(
     drops = network.lab.unmodelled_drops()
     training.assign(job)
     train_through(
-        twin.changes,
+        twin,
         network,
         training,
         record,
         observer,
         session,
-        ranks=len(job.ranks),
         step_timeout_s=job.timeout_s,
     )
     checks = fidelity.check_drops(drops, network.lab.unmodelled_drops())
+    if network.impairer.tells_drops_apart:
+        checks += fidelity.check_training_loss(session.phases, session.states, session.snapshots)
     expected = expected_span_bytes(twin, network.controller.routes())
     first, last = session.snapshots[0], session.snapshots[-1]
     for span in twin.graph.spans:
@@ -206,9 +207,7 @@ def finish(
     differing = sum(not step.identical for step in steps)
     reference, phases = phase_results(
         steps,
-        session.phases,
-        session.snapshots,
-        twin.changes,
+        session,
         seed=scenario.seed,
         largest_campus_share=max(workers) / sum(workers),
     )

@@ -13,8 +13,9 @@ from experiments.errors import RunFailed
 from experiments.network import Network
 from experiments.record import Record
 from experiments.training import Training
-from experiments.twin import Change
+from experiments.twin import Change, Twin
 from topologies.emulation.impairer import Counters
+from topologies.linkstate import LinkState
 
 SAMPLE_S = 0.2
 STARTUP_TIMEOUT_S = 60.0
@@ -37,23 +38,30 @@ class Session:
     """What a session leaves for the result.
 
     Attributes:
-        phases: in order, each with the time its first change was in force.
+        phases: in order, each with the time from which it was in force.
+        states: by phase, the state of every span.
         snapshots: the spans' counters at the start of each phase and at the end of training.
     """
 
     phases: list[PhasePlan] = field(default_factory=list)
+    states: list[dict[str, LinkState]] = field(default_factory=list)
     snapshots: list[SpanCounters] = field(default_factory=list)
+
+    def begin(self, name: str, states: dict[str, LinkState], counters: SpanCounters) -> None:
+        """Begin a phase now."""
+        self.phases.append(PhasePlan(name, time.monotonic_ns()))
+        self.states.append(states)
+        self.snapshots.append(counters)
 
 
 def train_through(
-    changes: tuple[Change, ...],
+    twin: Twin,
     network: Network,
     training: Training,
     record: Record,
     observer: Observer,
     session: Session,
     *,
-    ranks: int,
     step_timeout_s: float,
 ) -> None:
     """Train to the end; each change comes when the last rank has finished the step before it.
@@ -61,12 +69,12 @@ def train_through(
     Fills ``session`` as it goes, so that a failed run keeps what it measured. Raises RunFailed when
     a rank dies or no step ends in ``step_timeout_s``, ImpairmentError when a span's engine dies.
     """
+    ranks = len(twin.graph.workers)
     _wait_for_ranks(training, record, ranks)
-    session.snapshots.append(network.counters())
-    session.phases.append(PhasePlan("reference", time.monotonic_ns()))
+    session.begin("reference", dict.fromkeys(twin.graph.spans, twin.reference), network.counters())
     training.start()
     record.event("training started")
-    pending = [list(group) for _, group in groupby(changes, key=lambda change: change.step)]
+    pending = [list(group) for _, group in groupby(twin.changes, key=lambda change: change.step)]
     finished: dict[int, set[int]] = {}
     trained: set[int] = set()
     pace = _Pace()
@@ -119,21 +127,21 @@ class _Pace:
 
 def _apply(changes: list[Change], network: Network, record: Record, session: Session) -> None:
     """Change spans all at once, and begin the phase that is named after it."""
-    session.snapshots.append(network.counters())
-    network.set_spans({change.span: change.emulated for change in changes})
-    in_force_ns = time.monotonic_ns()
+    counters = network.counters()
+    states = {change.span: change.emulated for change in changes}
+    network.set_spans(states)
+    upgraded = [change.span for change in changes if change.kind == "upgrade"]
+    name = " and ".join(upgraded) + " upgraded" if upgraded else "aged"
+    session.begin(name, session.states[-1] | states, counters)
     for change in changes:
         record.event(
             change.kind,
-            at_ns=in_force_ns,
+            at_ns=session.phases[-1].begin_ns,
             step=change.step,
             target=change.span,
             upgrade=change.upgrade,
             state=asdict(change.emulated),
         )
-    upgraded = [change.span for change in changes if change.kind == "upgrade"]
-    name = " and ".join(upgraded) + " upgraded" if upgraded else "aged"
-    session.phases.append(PhasePlan(name, in_force_ns))
 
 
 def _wait_for_ranks(training: Training, record: Record, ranks: int) -> None:

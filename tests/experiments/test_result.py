@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from tests.fakes.runs import FakeRun
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> FakeRun:
-    return FakeRun(tmp_path / "run")
+def run(tmp_path: Path) -> Iterator[FakeRun]:
+    made = FakeRun(tmp_path / "run")
+    yield made
+    made.record.close()
 
 
 def results_of(run: FakeRun, *, snapshots: int = 4, phases: int = 3, share: float = 0.5) -> Any:

@@ -63,9 +63,12 @@ class Impairer(Protocol):
 
     Attributes:
         name: the back end, as reports state it.
+        tells_drops_apart: whether its counters hold losses and full queues separately; otherwise
+            every drop counts as a full queue.
     """
 
     name: str
+    tells_drops_apart: bool
 
     def __init__(self, spans: Iterable[str], mtu: int, seed: int) -> None:
         """Make a cable per span, down until `apply`; every loss is drawn from ``seed``."""

@@ -19,6 +19,7 @@ class NetemImpairer:
     """Spans through ``sch_netem`` (see `Impairer`); its counters do not tell drops by cause."""
 
     name = "netem"
+    tells_drops_apart = False
 
     def __init__(self, spans: Iterable[str], mtu: int, seed: int) -> None:
         """Make a veth pair per span, down until `apply`; the kernel draws its own losses."""

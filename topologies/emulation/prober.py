@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import select
 import socket
+import statistics
 import struct
 import sys
 import time
@@ -21,8 +22,9 @@ HEADERS = 14 + 20 + 8
 """Ethernet, IPv4 and UDP around the payload: they count as wire bytes."""
 PORT = 9
 _SO_TIMESTAMPNS, _SO_RCVBUFFORCE = 35, 33
-_HEAD_START_FRAMES = 8
+_HEAD_START_FRAMES = 4
 _SILENCE_S = 0.5
+_STRETCHES = 10
 
 
 def receive(address: str, count: int, deadline_s: float) -> dict[str, Any]:
@@ -50,13 +52,18 @@ def summarise(arrivals: list[tuple[int, int]], wire_bytes: int, count: int) -> d
     """Turn ``(sequence, time_ns)`` pairs into ``received``, ``sent``, ``rate_bps`` and ``loss``.
 
     The first frames, which found the queue empty, are left out of the rate; lost frames took their
-    time on the wire and count.
+    time on the wire and count. The rate is the median of ten stretches of the train, so that a
+    moment in which its sender was held up does not count against the span.
     """
     steady = [pair for pair in arrivals if pair[0] >= _HEAD_START_FRAMES]
-    rate_bps = 0.0
-    if len(steady) > 1 and steady[-1][1] > steady[0][1]:
-        frames = steady[-1][0] - steady[0][0]
-        rate_bps = frames * wire_bytes * 8e9 / (steady[-1][1] - steady[0][1])
+    length = max(8, len(steady) // _STRETCHES)
+    ends = zip(steady[::length], steady[length::length], strict=False)
+    rates = [
+        (last - first) * wire_bytes * 8e9 / (end_ns - begin_ns)
+        for (first, begin_ns), (last, end_ns) in ends
+        if end_ns > begin_ns
+    ]
+    rate_bps = statistics.median(rates) if rates else 0.0
     return {
         "sent": count,
         "received": len(arrivals),

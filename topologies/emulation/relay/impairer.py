@@ -26,6 +26,7 @@ class RelayImpairer:
     """User-space relays: work on every machine that has TAP devices (see `Impairer`)."""
 
     name = "relay"
+    tells_drops_apart = True
 
     def __init__(self, spans: Iterable[str], mtu: int, seed: int) -> None:
         """Make a cable and a process per span, down until `apply`.

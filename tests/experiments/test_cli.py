@@ -1,0 +1,212 @@
+"""The command line as scripts and people meet it: exit codes, one message, JSON alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from controller.links import dump_links
+from experiments import cli
+from experiments.errors import BAD_INPUT, MACHINE_LACKS
+from experiments.network import _controller
+from tests.fakes.runs import MACHINE
+from tests.fakes.scenarios import ring, scenario_of, tiny, write
+from topologies.emulation import capabilities, ownership
+from topologies.emulation.errors import MachineError
+from topologies.graph import build_graph
+from topologies.linkstate import LinkState
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ("demo", "run", "validate", "doctor", "clean", "test")
+
+
+def spanlab(*arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "experiments", *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_help_lists_every_command() -> None:
+    done = spanlab("--help")
+    assert done.returncode == 0
+    for command in COMMANDS:
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    done = spanlab(command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.count("\n") > 5
+
+
+def test_a_valid_file_is_shown_with_its_twin(tmp_path: Path) -> None:
+    path = write(tmp_path, ring())
+    done = spanlab("validate", path)
+    assert done.returncode == 0, done.stderr
+    assert "valid" in done.stdout
+    assert "5 Mbit/s" in done.stdout
+
+
+def test_json_is_alone_on_standard_output(tmp_path: Path) -> None:
+    done = spanlab("validate", write(tmp_path, tiny()), "--json")
+    assert done.returncode == 0
+    answer = json.loads(done.stdout)
+    assert (answer["valid"], answer["name"]) == (True, "tiny")
+    assert {"quantity", "real", "emulated"} == set(answer["quantities"][0])
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["validate", "run"])
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"workload__stepps": 3}, ("workload.stepps", 'did you mean "steps"?')),
+        (
+            {"network__spans__west-east": {"route": "2000 km", "condition": "coherent-400g"}},
+            ("west-east", "does not work over 2000 km"),
+        ),
+    ],
+    ids=["unknown key", "physics"],
+)
+def test_a_bad_file_is_answered_with_one_message(
+    tmp_path: Path, command: str, changes: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    path = write(tmp_path, tiny(**changes))
+    done = spanlab(command, path, folder=tmp_path)
+    assert done.returncode == BAD_INPUT
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    for part in (str(path), *parts):
+        assert part in done.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["lab.yaml"], "no run folder was made"
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("run", "absent.yaml"), ("fly",), ("run", "-x")])
+def test_what_cannot_be_understood_is_bad_input(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = spanlab(*arguments, folder=tmp_path)
+    assert done.returncode == BAD_INPUT
+    assert "Traceback" not in done.stderr
+
+
+def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Run the command line in this process."""
+    monkeypatch.setattr(sys, "argv", ["spanlab", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    return int(stopped.value.code or 0)
+
+
+def test_a_machine_that_lacks_something_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = ("root: run it again with sudo", "packages: apt-get install openvswitch-switch")
+    poor = replace(MACHINE, root=False, missing=missing)
+    monkeypatch.setattr("experiments.runner.probe", lambda: poor)
+    monkeypatch.chdir(tmp_path)
+    code = exit_code(monkeypatch, "run", write(tmp_path, tiny()))
+    said = capsys.readouterr()
+    assert code == MACHINE_LACKS
+    for line in missing:
+        assert line in said.err
+    assert said.out == ""
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_doctor_says_what_follows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    monkeypatch.setattr(capabilities, "probe", lambda: MACHINE)
+    options = ["--json"] if as_json else []
+    assert exit_code(monkeypatch, "doctor", *options) == 0
+    out = capsys.readouterr().out
+    if as_json:
+        facts = json.loads(out)
+        assert facts["ok"]
+        assert facts["backend"] == {"impairer": "relay", "datapath": "user", "runtime": "namespace"}
+    else:
+        assert "relay" in out
+        assert "ready" in out
+
+
+def test_doctor_fails_where_a_run_would(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    poor = replace(MACHINE, missing=("TAP devices: modprobe tun",))
+    monkeypatch.setattr(capabilities, "probe", lambda: poor)
+    assert exit_code(monkeypatch, "doctor") == MACHINE_LACKS
+    assert "modprobe tun" in capsys.readouterr().out
+    assert exit_code(monkeypatch, "doctor", "--json") == MACHINE_LACKS
+    assert not json.loads(capsys.readouterr().out)["ok"]
+
+
+def test_clean_needs_root(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never() -> NoReturn:
+        raise AssertionError("reaped without being root")
+
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(ownership, "reap", never)
+    assert exit_code(monkeypatch, "clean") == MACHINE_LACKS
+    assert "sudo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "strict", "code"),
+    [
+        ("finished", "faithful", False, 0),
+        ("finished", "faithful", True, 0),
+        ("finished", "degraded", False, 0),
+        ("finished", "degraded", True, 4),
+        ("finished", "invalid", True, 4),
+        ("failed", "invalid", False, 1),
+        ("failed", "invalid", True, 1),
+        ("interrupted", "invalid", False, 1),
+    ],
+)
+def test_the_result_decides_the_exit_code(
+    status: str, verdict: str, strict: bool, code: int
+) -> None:
+    result = {"status": status, "fidelity": {"verdict": verdict}}
+    assert cli._exit_code(result, strict) == code
+
+
+def test_an_openflow_port_in_use_is_the_machines_fault(tmp_path: Path) -> None:
+    tmp_path.joinpath("graph.json").write_text(build_graph(scenario_of(tiny()).network).to_json())
+    links = dump_links({"west-east": LinkState(10**6, 0)})
+    tmp_path.joinpath("links.json").write_text(json.dumps(links))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(MachineError, match=rf"port {port} .*in use.*--openflow-port") as caught,
+            _controller("shortest-delay", tmp_path, tmp_path, port),
+        ):
+            pass
+    assert "Traceback" not in str(caught.value)
+
+
+def test_a_machine_error_in_mid_run_is_exit_code_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object, **__: object) -> NoReturn:
+        raise MachineError("port 6653 is in use: choose another with --openflow-port")
+
+    monkeypatch.setattr("experiments.runner.run", fails)
+    assert exit_code(monkeypatch, "run", write(tmp_path, tiny())) == MACHINE_LACKS
+    assert "--openflow-port" in capsys.readouterr().err

@@ -1,0 +1,147 @@
+"""The report is one page that needs nothing else, for runs that end well and badly."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import fidelity
+from experiments.manifest import manifest_of
+from experiments.report import write_report
+from experiments.result import event_results, headline, phase_results
+from experiments.trace import trace_of
+from tests.fakes.runs import MACHINE, FakeRun
+from tests.fakes.scenarios import tiny
+
+SECRETS = "<script>alert(1)</script>"
+
+
+class Loads(HTMLParser):
+    """Collects what a browser would load, and the text outside scripts and styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.text = ""
+        self._inside: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("src", "href", "srcset", "data", "action", "poster") and value:
+                self.loads.append(f"{tag} {name}={value}")
+        if tag in ("script", "style"):
+            self._inside.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._inside and tag == self._inside[-1]:
+            self._inside.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self._inside:
+            self.text += data
+
+
+def page_of(
+    folder: Path, *, steps: int = 14, phases: int = 3, error: str | None = None, **changes: Any
+) -> Loads:
+    run = FakeRun(folder / "run", tiny(**changes))
+    run.record.steps = [step for step in run.record.steps if step["step"] < steps]
+    run.record.events = run.record.events[: max(0, phases - 1)]
+    run.phases = run.phases[:phases]
+    reference, found = phase_results(
+        run.steps,
+        run.phases,
+        run.snapshots,
+        run.twin.changes,
+        seed=1,
+        largest_campus_share=0.5,
+    )
+    judged = fidelity.verdict([fidelity.check_replicas(0), fidelity.check_bytes("x", 10, 10)])
+    if error:
+        judged = {**judged, "verdict": "invalid", "reasons": [f"the run failed: {error}"]}
+    result: dict[str, Any] = {
+        "schema": 1,
+        "name": run.scenario.name,
+        "run": "abc123",
+        "status": "failed" if error else "finished",
+        "error": error,
+        "fidelity": judged,
+        "backend": {"impairer": "relay", "datapath": "user", "runtime": "namespace"},
+        "reference": reference,
+        "phases": found,
+        "events": event_results(run.record.events, run.steps, run.phases),
+    }
+    result["headline"] = headline(result)
+    source = Path("lab.yaml")
+    run.record.write(
+        "manifest.json", manifest_of(run.scenario, source, "abc123", run.twin, MACHINE)
+    )
+    write_report(run.record, run.scenario, run.twin, result, run.steps, run.phases)
+    run.record.close()
+    page = Loads()
+    page.feed((run.record.folder / "report.html").read_text())
+    return page
+
+
+def test_a_finished_run_is_told_from_headline_to_command(tmp_path: Path) -> None:
+    text = page_of(tmp_path).text
+    for word in (
+        "Upgrading west-east took coherence from 0.25 to 0.95",
+        "faithful",
+        "incoherent",
+        "west-east upgraded",
+        "100 Mbit/s → 400 Gbit/s",
+        "10 Mbit/s",
+        "./spanlab run lab.yaml",
+        "seed 3",
+    ):
+        assert word in text
+
+
+def test_the_page_loads_nothing(tmp_path: Path) -> None:
+    page = page_of(tmp_path)
+    assert page.loads == []
+    styles = (tmp_path / "run" / "report.html").read_text().split("</style>")[0]
+    assert not re.search(r"@import|url\(", styles)
+
+
+@pytest.mark.parametrize(
+    ("steps", "phases"), [(0, 0), (0, 1), (3, 1), (7, 2), (14, 3)], ids=lambda n: str(n)
+)
+def test_a_failed_run_says_so_first(tmp_path: Path, steps: int, phases: int) -> None:
+    error = "rank 1 (east-w1) was killed by signal 9; the end of its log:\n  last words"
+    text = page_of(tmp_path, steps=steps, phases=phases, error=error).text
+    for word in ("invalid", "the run failed: rank 1 (east-w1) was killed", "last words"):
+        assert word in text
+    assert text.index("invalid") < text.index("Campuses and spans")
+
+
+def test_what_a_rank_says_is_shown_and_not_executed(tmp_path: Path) -> None:
+    page = page_of(tmp_path, error=SECRETS)
+    assert SECRETS in page.text
+    assert SECRETS not in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_time_that_is_stretched_is_said(tmp_path: Path) -> None:
+    assert "4 s here stand for 1 s" in page_of(tmp_path, emulate__time=4).text
+
+
+def test_the_trace_has_a_track_per_rank_and_whole_steps(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path / "run")
+    run.record.close()
+    trace = trace_of(run.record.steps, run.record.events, run.twin)
+    names = [line["args"]["name"] for line in trace["traceEvents"] if line["ph"] == "M"]
+    assert "rank 0 (west-w1)" in names
+    assert "rank 1 (east-w1)" in names
+    spans = [line for line in trace["traceEvents"] if line["ph"] == "X"]
+    assert all(line["dur"] >= 0 for line in spans)
+    for record in run.record.steps[:2]:
+        mine = [line for line in spans if line["tid"] == record["rank"]][:2]
+        length_us = (record["end_ns"] - record["start_ns"]) / 1000
+        assert sum(line["dur"] for line in mine) == pytest.approx(length_us)
+    moments = [line["name"] for line in trace["traceEvents"] if line["ph"] == "i"]
+    assert moments == ["age west-east", "upgrade west-east"]

@@ -1,0 +1,150 @@
+"""A launcher under test: ``python -m workloads`` on loopback, its job and its events."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from workloads.job import Job, Rank
+
+ROOT = Path(__file__).parents[2]
+
+
+def loopback_job(folder: Path, ranks: int, **changes: Any) -> Job:
+    """Return a small job of ``ranks`` on loopback; its rendezvous port was free just now."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    fields: dict[str, Any] = {
+        "strategy": "ddp",
+        "gradient_bytes": 200_000,
+        "bucket_bytes": 60_000,
+        "compute_ns": 20_000_000,
+        "steps": 6,
+        "seed": 11,
+        "timeout_s": 20.0,
+        "port": port,
+        "hosts_file": None,
+        "log_folder": str(folder),
+        **changes,
+    }
+    places = (
+        Rank(rank, "west" if rank % 2 == 0 else "east", f"w{rank}", "127.0.0.1", "lo")
+        for rank in range(ranks)
+    )
+    return Job(ranks=tuple(places), **fields)
+
+
+class Launcher:
+    """The process, and everything it reported in order."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._unread = b""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "workloads"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+
+    def send(self, line: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def close_input(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+
+    def read(self, timeout_s: float = 30.0) -> bool:
+        """Take in what is reported next; return False at the end."""
+        assert self.process.stdout
+        assert select.select([self.process.stdout], [], [], timeout_s)[0], "nothing reported"
+        data = os.read(self.process.stdout.fileno(), 1 << 16)
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        self.events += [json.loads(line) for line in lines]
+        return bool(data)
+
+    def until(self, reached: Callable[[], bool], timeout_s: float = 40.0) -> None:
+        """Read until something is reached; fail when it is not, or at the end."""
+        deadline = time.monotonic() + timeout_s
+        while not reached():
+            assert time.monotonic() < deadline, self.events[-5:]
+            left_s = max(0.1, deadline - time.monotonic())
+            assert self.read(left_s), (self.events[-5:], self.errors())
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["kind"] == kind]
+
+    def start(self, job: Job) -> None:
+        """Give a job, wait for its ranks, let them train."""
+        self.until(lambda: bool(self.of("imported")))
+        self.send(job.to_json())
+        self.until(lambda: len(self.of("ready")) == len(job.ranks))
+        self.send("start")
+
+    def finish(self, timeout_s: float = 40.0) -> int:
+        """Read to the end; return the exit code."""
+        deadline = time.monotonic() + timeout_s
+        while self.read():
+            assert time.monotonic() < deadline
+        return self.process.wait(10)
+
+    def ranks(self) -> list[int]:
+        """Return the process ids of the ranks, in their order."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def errors(self) -> str:
+        assert self.process.stderr
+        if self.process.poll() is None:
+            return ""
+        return self.process.stderr.read().decode()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert pipe
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass
+
+
+def gone(pids: list[int], within_s: float = 5.0) -> list[int]:
+    """Wait until processes have ended; return those that have not."""
+    deadline = time.monotonic() + within_s
+    while (left := [pid for pid in pids if _lives(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def launchers() -> Iterator[Callable[[], Launcher]]:
+    """Start launchers; they end with the test."""
+    started: list[Launcher] = []
+
+    def start() -> Launcher:
+        started.append(Launcher())
+        return started[-1]
+
+    yield start
+    for launcher in started:
+        launcher.close()
