@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
+from controller import policies
 from topologies.files import FileError, FileModel, read_model
 from topologies.spec import Name, NetworkSpec
 from topologies.suggest import unknown
 from topologies.units import Duration, Scale, Size
 from topologies.upgrades.catalogue import UPGRADES
+from workloads import strategies
 
-POLICIES = ("shortest-delay",)
-STRATEGIES = ("ddp",)
 MAX_STEPS = 100_000
 
 
@@ -33,7 +34,7 @@ AtStep = Annotated[
 ]
 
 
-def _one_of(kind: str, allowed: tuple[str, ...]) -> Any:
+def _one_of(kind: str, allowed: Collection[str]) -> Any:
     def check(value: object) -> object:
         if value not in allowed:
             raise ValueError(unknown(kind, str(value), allowed))
@@ -45,13 +46,13 @@ def _one_of(kind: str, allowed: tuple[str, ...]) -> Any:
 class ControllerSpec(FileModel):
     """Who decides where traffic goes."""
 
-    policy: Annotated[str, _one_of("policy", POLICIES)] = "shortest-delay"
+    policy: Annotated[str, _one_of("policy", policies.names())] = "shortest-delay"
 
 
 class WorkloadSpec(FileModel):
     """What is trained, in the real system's quantities."""
 
-    strategy: Annotated[str, _one_of("strategy", STRATEGIES)] = "ddp"
+    strategy: Annotated[str, _one_of("strategy", strategies.names())] = "ddp"
     gradients: Size = Field(description="bytes all-reduced per step")
     bucket: Size = Field(25 * 2**20, description="gradients are all-reduced in buckets this large")
     compute: Duration = Field(description="forward and backward of one step on the accelerators")
@@ -87,7 +88,7 @@ class TimelineEvent(FileModel):
 
     at: AtStep
     upgrade: Name = Field(description="the span to upgrade")
-    with_: Annotated[str, _one_of("upgrade", tuple(UPGRADES))] = Field(alias="with")
+    with_: Annotated[str, _one_of("upgrade", UPGRADES)] = Field(alias="with")
 
 
 class TargetSpec(FileModel):

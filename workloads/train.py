@@ -13,10 +13,10 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from workloads import strategies
 from workloads.compute import Pace
 from workloads.job import Job, Rank
 from workloads.model import BATCH, SizedModel, layers_for
-from workloads.strategies import STRATEGIES
 
 LEARNING_RATE = 0.01
 
@@ -36,7 +36,7 @@ def train(
     pace = Pace(job.compute_ns, layers)
     model = SizedModel(job.gradient_bytes, layers, pace)
     inputs, targets = torch.randn(2, BATCH, model.width)
-    with STRATEGIES[job.strategy](model, job) as replica:
+    with strategies.load(job.strategy)(model, job) as replica:
         optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
         report({"kind": "ready", "rank": me.rank, "setup_ns": time.monotonic_ns() - begin_ns})
         wait()

@@ -1,15 +1,24 @@
-"""Training strategies: how the ranks' gradients meet. A new strategy is one file and one line."""
+"""Training strategies: how the ranks' gradients meet. One file each, found by name.
+
+A strategy ``some-name`` is the context manager ``some_name`` of the file ``some_name.py`` in this
+folder: it takes the model and the job, and yields a `Replica` for the training loop. Nothing here
+imports torch, so that a scenario is checked without it.
+"""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
-from workloads.job import Job
-from workloads.strategies.ddp import ddp
+    from workloads.job import Job
+
+    Strategy = Callable[[nn.Module, Job], AbstractContextManager["Replica"]]
 
 
 class Replica(Protocol):
@@ -27,4 +36,13 @@ class Replica(Protocol):
         """Forget the last step's times."""
 
 
-STRATEGIES: dict[str, Callable[[nn.Module, Job], AbstractContextManager[Replica]]] = {"ddp": ddp}
+def names() -> list[str]:
+    """Return the name of every strategy, without loading any."""
+    return sorted(file.name.replace("_", "-") for file in pkgutil.iter_modules(__path__))
+
+
+def load(name: str) -> Strategy:
+    """Return the strategy of that name."""
+    function = name.replace("-", "_")
+    strategy: Strategy = getattr(importlib.import_module(f"{__name__}.{function}"), function)
+    return strategy
