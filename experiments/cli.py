@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from experiments.errors import BAD_INPUT, FAILED, MACHINE_LACKS, NOT_FAITHFUL
+from experiments.errors import BAD_INPUT, FAILED, MACHINE_LACKS, NOT_FAITHFUL, Interrupted
 from topologies.errors import NetworkError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,9 +35,6 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="a scenario file")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="becomes the run folder")]
 AsJson = Annotated[bool, typer.Option("--json", help="for scripts: JSON and nothing else")]
 Strict = Annotated[bool, typer.Option(help="exit with 4 when the emulation was not faithful")]
-OpenFlowPort = Annotated[
-    int, typer.Option(metavar="N", min=0, max=65535, help="of the controller; 0 takes a free one")
-]
 
 
 @app.command()
@@ -45,10 +42,9 @@ def demo(
     out: Out = None,
     as_json: AsJson = False,
     strict: Strict = False,
-    openflow_port: OpenFlowPort = 0,
 ) -> None:
     """Run the bundled scenario: three campuses, two old spans, two upgrades."""
-    _run(DEMO, out, as_json, strict, openflow_port)
+    _run(DEMO, out, as_json, strict)
 
 
 @app.command()
@@ -57,10 +53,9 @@ def run(
     out: Out = None,
     as_json: AsJson = False,
     strict: Strict = False,
-    openflow_port: OpenFlowPort = 0,
 ) -> None:
     """Emulate a scenario, train through it, and report what each upgrade restored."""
-    _run(file, out, as_json, strict, openflow_port)
+    _run(file, out, as_json, strict)
 
 
 @app.command()
@@ -140,11 +135,13 @@ def main() -> None:
         _stop(str(error), BAD_INPUT)
     except MachineError as error:
         _stop(str(error), MACHINE_LACKS)
+    except Interrupted:
+        _stop("interrupted", FAILED)
     except BrokenPipeError:
         os._exit(FAILED)  # whoever read our output has gone
 
 
-def _run(file: Path, out: Path | None, as_json: bool, strict: bool, openflow_port: int) -> None:
+def _run(file: Path, out: Path | None, as_json: bool, strict: bool) -> None:
     from experiments.scenario import load_scenario
 
     scenario = load_scenario(file)
@@ -152,7 +149,7 @@ def _run(file: Path, out: Path | None, as_json: bool, strict: bool, openflow_por
     from experiments.screen import Screen, show_result
 
     with Screen(errors if as_json else console, scenario.workload.steps) as screen:
-        folder, result = run_scenario(scenario, file, screen, out=out, openflow_port=openflow_port)
+        folder, result = run_scenario(scenario, file, screen, out=out)
     if as_json:
         print(json.dumps({"folder": str(folder), **result}, indent=1))
     else:

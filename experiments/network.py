@@ -15,9 +15,9 @@ from controller.links import dump_links
 from experiments import fidelity
 from experiments.errors import RunFailed
 from experiments.probing import RoundTrips, intended_round_trip_ns, round_trips, trains
+from experiments.scenario import Scenario
 from experiments.twin import Twin
 from topologies.emulation.capabilities import Capabilities
-from topologies.emulation.errors import MachineError
 from topologies.emulation.impairer import Counters, Impairer, open_impairer
 from topologies.emulation.kernel import private_network
 from topologies.emulation.lab import Access, Lab
@@ -94,14 +94,10 @@ class Network:
 def running_network(
     twin: Twin,
     machine: Capabilities,
+    scenario: Scenario,
     *,
-    policy: str,
-    congestion_control: str,
-    mtu: int,
-    seed: int,
     folder: Path,
     logs: Path,
-    openflow_port: int,
 ) -> Iterator[Network]:
     """Build the twin in a network namespace of its own, every span in its reference state.
 
@@ -113,9 +109,10 @@ def running_network(
     with ExitStack() as stack:
         stack.enter_context(private_network())
         stack.enter_context(urgent_soft_interrupts(folder))
-        controller = stack.enter_context(_controller(policy, folder, logs, openflow_port))
+        controller = stack.enter_context(_controller(scenario.controller.policy, folder, logs))
         vswitchd_pid = stack.enter_context(open_vswitch(folder / "ovs"))
-        impairer = open_impairer(machine.impairer, twin.graph.spans, mtu, seed)
+        mtu = scenario.network.mtu
+        impairer = open_impairer(machine.impairer, twin.graph.spans, mtu, scenario.seed)
         stack.callback(impairer.close)
         lab = Lab(
             twin.graph,
@@ -124,7 +121,7 @@ def running_network(
             datapath=machine.datapath,
             vswitchd_pid=vswitchd_pid,
             openflow_port=controller.openflow_port,
-            congestion_control=congestion_control,
+            congestion_control=scenario.network.congestion_control,
         )
         stack.enter_context(lab)
         network = Network(lab, impairer, controller.client, min(twin.access_bps.values()))
@@ -140,17 +137,15 @@ class _Controller:
 
 
 @contextmanager
-def _controller(policy: str, folder: Path, logs: Path, openflow_port: int) -> Iterator[_Controller]:
+def _controller(policy: str, folder: Path, logs: Path) -> Iterator[_Controller]:
     """Run the controller as a process of its own; it ends when its standard input does."""
     files = ["--graph", str(folder / "graph.json"), "--links", str(folder / "links.json")]
+    log = logs / "controller.log"
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-I", "-m", "controller", "--policy", policy, *files),
-            *("--openflow-port", str(openflow_port)),
-        ],
+        [sys.executable, "-I", "-m", "controller", "--policy", policy, *files],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=(log := logs / "controller.log").open("wb"),
+        stderr=log.open("wb"),
         start_new_session=True,
     )
     assert process.stdin is not None and process.stdout is not None, "opened as pipes"
@@ -158,8 +153,6 @@ def _controller(policy: str, folder: Path, logs: Path, openflow_port: int) -> It
         line = process.stdout.readline()
         if not line:
             said = log.read_text(errors="replace").strip()[-2000:]
-            if process.wait() == 3:
-                raise MachineError(said)
             raise RunFailed(f"the controller did not start; the end of its log:\n{said}")
         ports = json.loads(line)
         yield _Controller(ControllerClient(ports["channel_port"]), ports["openflow_port"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -86,6 +87,12 @@ class Record:
                     part = self.folder / f".{name}.part"
                     database.read_json(str(lines)).write_parquet(str(part))
                     part.rename(self.folder / f"{name}.parquet")
+
+    def discard(self) -> None:
+        """Remove everything written, for a run that could not begin."""
+        for file in self._files.values():
+            file.close()
+        shutil.rmtree(self.folder)
 
     def close(self) -> None:
         """Close the files and hand the folder to the user that sudo was called by."""

@@ -49,9 +49,7 @@ def run(
     scenario: Scenario,
     source: Path,
     observer: Observer,
-    *,
     out: Path | None = None,
-    openflow_port: int = 0,
 ) -> tuple[Path, dict[str, Any]]:
     """Emulate a scenario and train through it; return the run folder and its result.
 
@@ -64,44 +62,49 @@ def run(
     record = Record(out or default_folder(scenario.name, name))
     record.write("manifest.json", manifest_of(scenario, source, name, twin, machine))
     outcome = Outcome()
-    try:
-        with stop_on_signals(), ExitStack() as stack:
-            folder = stack.enter_context(owned_folder(name))
-            training = Training(record.logs / "launcher.log")
-            stack.callback(training.close)
-            observer.stage("building the network")
-            network = stack.enter_context(
-                running_network(
-                    twin,
-                    machine,
-                    policy=scenario.controller.policy,
-                    congestion_control=scenario.network.congestion_control,
-                    mtu=scenario.network.mtu,
-                    seed=scenario.seed,
-                    folder=folder,
-                    logs=record.logs,
-                    openflow_port=openflow_port,
-                )
-            )
-            stack.callback(training.close)  # the ranks go before their network does
-            record.event("network up")
-            training.wait_imported()
-            observer.stage("measuring the spans")
-            outcome.checks += measure_before(network, twin)
-            observer.stage("training")
-            job = job_of(scenario, twin, network, folder, record.logs)
-            outcome.checks += train(job, training, network, twin, record, observer, outcome.session)
-            observer.stage("measuring the spans again")
-            outcome.checks += network.measure("after training", twin.final)
-    except (KeyboardInterrupt, Interrupted):
-        outcome.status, outcome.error = "interrupted", "told to stop"
-    except MachineError:
-        record.close()
-        raise
-    except (RunFailed, EmulationError, ControllerError) as error:
-        outcome.status, outcome.error = "failed", str(error)
-    record.event("network gone")
-    return record.folder, finish(scenario, twin, machine, name, record, outcome)
+    with stop_on_signals():
+        try:
+            emulate(scenario, twin, machine, name, record, observer, outcome)
+        except Interrupted:
+            outcome.status, outcome.error = "interrupted", "told to stop"
+        except MachineError:
+            record.discard()
+            raise
+        except (RunFailed, EmulationError, ControllerError) as error:
+            outcome.status, outcome.error = "failed", str(error)
+        record.event("network gone")
+        return record.folder, finish(scenario, twin, machine, name, record, outcome)
+
+
+def emulate(
+    scenario: Scenario,
+    twin: Twin,
+    machine: Capabilities,
+    name: str,
+    record: Record,
+    observer: Observer,
+    outcome: Outcome,
+) -> None:
+    """Build the network, measure it, train through it, measure again, take it down."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(owned_folder(name))
+        training = Training(record.logs / "launcher.log")
+        stack.callback(training.close)
+        observer.stage("building the network")
+        network = stack.enter_context(
+            running_network(twin, machine, scenario, folder=folder, logs=record.logs)
+        )
+        stack.callback(training.close)  # the ranks go before their network does
+        record.event("network up")
+        training.wait_imported()
+        observer.stage("measuring the spans")
+        outcome.checks += measure_before(network, twin)
+        observer.stage("training")
+        job = job_of(scenario, twin, network, folder, record.logs)
+        outcome.checks += train(job, training, network, twin, record, observer, outcome.session)
+        observer.stage("measuring the spans again")
+        outcome.checks += network.measure("after training", twin.final)
+        record.event("measured")
 
 
 def preflight() -> Capabilities:
@@ -243,12 +246,15 @@ def finish(
 
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into `Interrupted`, so that a run is always taken down."""
+    """Turn the first Ctrl-C, SIGTERM or SIGHUP into `Interrupted`; ignore all that follow."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(number: int, frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
         raise Interrupted
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:

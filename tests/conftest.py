@@ -11,17 +11,6 @@ import pytest
 
 from topologies.emulation import capabilities
 
-NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
-    "needs_root": (
-        lambda: machine().root and machine().namespaces,
-        "root that may make namespaces",
-    ),
-    "needs_ovs": (lambda: not machine().missing, "Open vSwitch and the programs a run needs"),
-    "needs_netem": (lambda: machine().netem, "the kernel's netem"),
-    "needs_docker": (lambda: docker_answers(), "a Docker engine"),
-}
-"""By marker, the probe and what is missing where it fails."""
-
 
 @cache
 def machine() -> capabilities.Capabilities:
@@ -32,9 +21,22 @@ def machine() -> capabilities.Capabilities:
 @cache
 def docker_answers() -> bool:
     try:
-        return subprocess.run(["docker", "info"], capture_output=True, timeout=10).returncode == 0
+        done = subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return False
+    return done.returncode == 0
+
+
+NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
+    "needs_root": (
+        lambda: machine().root and machine().namespaces,
+        "root that may make namespaces",
+    ),
+    "needs_ovs": (lambda: not machine().missing, "Open vSwitch and the programs a run needs"),
+    "needs_netem": (lambda: machine().netem, "the kernel's netem"),
+    "needs_docker": (docker_answers, "a Docker engine"),
+}
+"""By marker, the probe and what is missing where it fails."""
 
 
 class Privileged:
@@ -50,8 +52,8 @@ class Privileged:
         if os.environ.get("CI") != "true" or not self.selected or self.ran:
             return None
         return (
-            f"CI=true, and every privileged test was skipped ({len(self.selected)}): nothing of the "
-            "emulation was tested. Run as root, with what `spanlab doctor` asks for."
+            f"CI=true, and every privileged test was skipped ({len(self.selected)}): "
+            "nothing of the emulation was tested. Run as root, with what `spanlab doctor` asks for."
         )
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

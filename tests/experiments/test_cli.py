@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +14,7 @@ import pytest
 
 from controller.links import dump_links
 from experiments import cli
-from experiments.errors import BAD_INPUT, MACHINE_LACKS
+from experiments.errors import BAD_INPUT, MACHINE_LACKS, RunFailed
 from experiments.network import _controller
 from tests.fakes.runs import MACHINE
 from tests.fakes.scenarios import ring, scenario_of, tiny, write
@@ -187,17 +186,16 @@ def test_the_result_decides_the_exit_code(
     assert cli._exit_code(result, strict) == code
 
 
-def test_an_openflow_port_in_use_is_the_machines_fault(tmp_path: Path) -> None:
+def test_a_controller_that_does_not_start_says_why(tmp_path: Path) -> None:
     tmp_path.joinpath("graph.json").write_text(build_graph(scenario_of(tiny()).network).to_json())
     links = dump_links({"west-east": LinkState(10**6, 0)})
     tmp_path.joinpath("links.json").write_text(json.dumps(links))
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with (
-            pytest.raises(MachineError, match=rf"port {port} .*in use.*--openflow-port") as caught,
-            _controller("shortest-delay", tmp_path, tmp_path, port),
-        ):
-            pass
+    with (
+        pytest.raises(RunFailed, match="controller did not start") as caught,
+        _controller("telepathy", tmp_path, tmp_path),
+    ):
+        pass
+    assert 'unknown policy "telepathy"' in str(caught.value)
     assert "Traceback" not in str(caught.value)
 
 
@@ -205,8 +203,8 @@ def test_a_machine_error_in_mid_run_is_exit_code_3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fails(*_: object, **__: object) -> NoReturn:
-        raise MachineError("port 6653 is in use: choose another with --openflow-port")
+        raise MachineError("cannot make a TAP device: modprobe tun")
 
     monkeypatch.setattr("experiments.runner.run", fails)
     assert exit_code(monkeypatch, "run", write(tmp_path, tiny())) == MACHINE_LACKS
-    assert "--openflow-port" in capsys.readouterr().err
+    assert "modprobe tun" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from experiments import fidelity
+from experiments.coherence import PhasePlan
 from experiments.fidelity import Check, verdict
 from experiments.probing import RoundTrips, Train
 from tests.fakes.steps import MS
@@ -78,9 +79,27 @@ def test_the_switches_must_not_be_slower_than_the_span() -> None:
 )
 def test_rate(mbit: float, access: int, ok: bool) -> None:
     train = Train(mbit * 1e6, 500, 500)
-    check = fidelity.check_rate("before", "west-east", "forward", STATE, access, train)
+    check = fidelity.check_rate("west-east forward before", STATE, access, train)
     assert check.ok is ok
     assert "forward" in check.subject
+
+
+def test_loss_while_training_is_judged_phase_by_phase() -> None:
+    lossy = replace(STATE, loss=0.1)
+    phases = [PhasePlan("reference", 0), PhasePlan("aged", 1)]
+    states = [{"west-east": STATE}, {"west-east": lossy}]
+
+    def counted(delivered: int, lost: int) -> dict[str, tuple[Counters, Counters]]:
+        way = Counters(delivered=delivered, lost=lost)
+        return {"west-east": (way, way)}
+
+    good = [counted(0, 0), counted(1000, 0), counted(10_000, 1000)]
+    checks = fidelity.check_training_loss(phases, states, good)
+    assert len(checks) == 4
+    assert all(check.ok for check in checks)
+    bad = [counted(0, 0), counted(999, 1), counted(10_999, 2)]
+    checks = fidelity.check_training_loss(phases, states, bad)
+    assert not any(check.ok for check in checks)
 
 
 @pytest.mark.parametrize(

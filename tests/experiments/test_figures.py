@@ -88,7 +88,7 @@ def test_parallel_spans_do_not_lie_on_each_other() -> None:
 def test_the_step_figure_marks_phases_and_upgrades(tmp_path: Path) -> None:
     run = FakeRun(tmp_path / "run")
     run.record.close()
-    html = step_figure(run.steps, run.phases, run.record.events, 0)
+    html = step_figure(run.steps, run.session.phases, run.record.events, 0)
     for word in ("reference", "aged", "west-east upgraded", "spans aged", "step time (ms)"):
         assert word in html
 
@@ -96,4 +96,4 @@ def test_the_step_figure_marks_phases_and_upgrades(tmp_path: Path) -> None:
 def test_the_step_figure_of_a_run_that_stopped_in_its_reference(tmp_path: Path) -> None:
     run = FakeRun(tmp_path / "run")
     run.record.close()
-    assert "reference" in step_figure(run.steps[:2], run.phases[:1], [], 0)
+    assert "reference" in step_figure(run.steps[:2], run.session.phases[:1], [], 0)

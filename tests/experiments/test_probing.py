@@ -28,7 +28,7 @@ def test_a_train_fills_the_span_and_never_overflows_its_queue(
     frames, payload, gap_ns = train_shape(state, access_bps)
     frame = payload + HEADERS
     assert TRAIN_FRAMES[0] <= frames <= TRAIN_FRAMES[1]
-    assert 4 < payload
+    assert payload > 4
     assert frame <= mtu + 14
     wire_ns = frame * 8e9 / min(rate_bps, access_bps)
     assert gap_ns <= wire_ns + 1, "sent no slower than the span drains, or its rate is not seen"

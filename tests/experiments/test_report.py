@@ -13,6 +13,7 @@ from experiments import fidelity
 from experiments.manifest import manifest_of
 from experiments.report import write_report
 from experiments.result import event_results, headline, phase_results
+from experiments.session import Session
 from experiments.trace import trace_of
 from tests.fakes.runs import MACHINE, FakeRun
 from tests.fakes.scenarios import tiny
@@ -51,12 +52,12 @@ def page_of(
     run = FakeRun(folder / "run", tiny(**changes))
     run.record.steps = [step for step in run.record.steps if step["step"] < steps]
     run.record.events = run.record.events[: max(0, phases - 1)]
-    run.phases = run.phases[:phases]
+    session = Session(
+        run.session.phases[:phases], run.session.states[:phases], run.session.snapshots
+    )
     reference, found = phase_results(
         run.steps,
-        run.phases,
-        run.snapshots,
-        run.twin.changes,
+        session,
         seed=1,
         largest_campus_share=0.5,
     )
@@ -73,14 +74,14 @@ def page_of(
         "backend": {"impairer": "relay", "datapath": "user", "runtime": "namespace"},
         "reference": reference,
         "phases": found,
-        "events": event_results(run.record.events, run.steps, run.phases),
+        "events": event_results(run.record.events, run.steps, session.phases),
     }
     result["headline"] = headline(result)
     source = Path("lab.yaml")
     run.record.write(
         "manifest.json", manifest_of(run.scenario, source, "abc123", run.twin, MACHINE)
     )
-    write_report(run.record, run.scenario, run.twin, result, run.steps, run.phases)
+    write_report(run.record, run.scenario, run.twin, result, run.steps, session.phases)
     run.record.close()
     page = Loads()
     page.feed((run.record.folder / "report.html").read_text())
@@ -109,9 +110,7 @@ def test_the_page_loads_nothing(tmp_path: Path) -> None:
     assert not re.search(r"@import|url\(", styles)
 
 
-@pytest.mark.parametrize(
-    ("steps", "phases"), [(0, 0), (0, 1), (3, 1), (7, 2), (14, 3)], ids=lambda n: str(n)
-)
+@pytest.mark.parametrize(("steps", "phases"), [(0, 0), (0, 1), (3, 1), (7, 2), (14, 3)], ids=str)
 def test_a_failed_run_says_so_first(tmp_path: Path, steps: int, phases: int) -> None:
     error = "rank 1 (east-w1) was killed by signal 9; the end of its log:\n  last words"
     text = page_of(tmp_path, steps=steps, phases=phases, error=error).text

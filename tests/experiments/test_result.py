@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from experiments.result import event_results, headline, phase_results
+from experiments.session import Session
 from tests.fakes.runs import FakeRun
 
 
@@ -19,12 +20,14 @@ def run(tmp_path: Path) -> Iterator[FakeRun]:
     made.record.close()
 
 
+def cut_short(session: Session, snapshots: int, phases: int) -> Session:
+    return Session(session.phases[:phases], session.states[:phases], session.snapshots[:snapshots])
+
+
 def results_of(run: FakeRun, *, snapshots: int = 4, phases: int = 3, share: float = 0.5) -> Any:
     return phase_results(
         run.steps,
-        run.phases[:phases],
-        run.snapshots[:snapshots],
-        run.twin.changes,
+        cut_short(run.session, snapshots, phases),
         seed=1,
         largest_campus_share=share,
     )
@@ -71,7 +74,7 @@ def test_a_large_campus_makes_a_slow_phase_incoherent(run: FakeRun) -> None:
 
 
 def test_events_say_how_long_training_took_to_recover(run: FakeRun) -> None:
-    events = event_results(run.record.events, run.steps, run.phases)
+    events = event_results(run.record.events, run.steps, run.session.phases)
     assert [(e["kind"], e["step"], e["target"], e["with"]) for e in events] == [
         ("age", 4, "west-east", None),
         ("upgrade", 9, "west-east", "coherent-400g"),
@@ -82,7 +85,7 @@ def test_events_say_how_long_training_took_to_recover(run: FakeRun) -> None:
 
 def test_other_events_are_not_changes(run: FakeRun) -> None:
     run.record.event("ranks ready", setup_s=0.1)
-    assert len(event_results(run.record.events, run.steps, run.phases)) == 2
+    assert len(event_results(run.record.events, run.steps, run.session.phases)) == 2
 
 
 def phase(name: str, coherence: float, kind: str = "degraded") -> dict[str, Any]:

@@ -17,7 +17,7 @@ DEMO = Path(__file__).parents[2] / "experiments" / "scenarios" / "three-campuses
 
 def routes(twin: Twin, avoiding: str | None = None) -> dict[str, dict[str, list[str]]]:
     """Return the shortest path between all workers by hops."""
-    whole = nx.Graph()
+    whole: nx.Graph[str] = nx.Graph()
     for link in twin.graph.links:
         if not link.span or link.span != avoiding:
             whole.add_edge(link.a, link.b)

@@ -8,6 +8,7 @@ from typing import Any
 from experiments.coherence import PhasePlan, SystemStep, system_steps
 from experiments.record import Record
 from experiments.scenario import Scenario
+from experiments.session import Session, SpanCounters
 from experiments.twin import Twin, twin_of
 from tests.fakes.scenarios import scenario_of, tiny
 from tests.fakes.steps import MS, rank_step
@@ -37,7 +38,7 @@ class FakeRun:
     Attributes:
         scenario, twin: what was run.
         record: its folder, with steps and events.
-        steps, phases, snapshots: what the result is made from.
+        steps, session: what the result is made from.
     """
 
     def __init__(self, folder: Path, data: dict[str, Any] | None = None) -> None:
@@ -48,22 +49,24 @@ class FakeRun:
         ranks = len(self.twin.graph.workers)
         span = next(iter(self.twin.graph.spans))
         durations = [REFERENCE_MS] * 4 + [AGED_MS] * 5 + [UPGRADED_MS] * 5
-        begin_ms, self.phases = 1000.0, [PhasePlan("reference", 1000 * MS)]
+        begin_ms, phases = 1000.0, [PhasePlan("reference", 1000 * MS)]
         for step, duration_ms in enumerate(durations):
             if step in (4, 9):
                 kind, upgrade = ("age", None) if step == 4 else ("upgrade", "coherent-400g")
                 name = "aged" if step == 4 else f"{span} upgraded"
-                self.phases.append(PhasePlan(name, int(begin_ms * MS)))
+                phases.append(PhasePlan(name, int(begin_ms * MS)))
                 self.record.event(
                     kind, at_ns=int(begin_ms * MS), step=step, target=span, upgrade=upgrade
                 )
             for rank in range(ranks):
                 self.record.step(rank_step(step, begin_ms, begin_ms + duration_ms, rank=rank))
             begin_ms += duration_ms
-        self.snapshots = [
+        snapshots: list[SpanCounters] = [
             {name: (Counters(bytes=at), Counters(bytes=2 * at)) for name in self.twin.graph.spans}
             for at in (0, 1000, 3000, 6000)
         ]
+        reference = dict.fromkeys(self.twin.graph.spans, self.twin.reference)
+        self.session = Session(phases, [reference, self.twin.initial, self.twin.final], snapshots)
 
     @property
     def steps(self) -> list[SystemStep]:

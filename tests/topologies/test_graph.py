@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import networkx as nx
@@ -33,7 +34,7 @@ def networks(draw: st.DrawFn) -> dict[str, Any]:
     campuses = {
         name: {"workers": draw(st.integers(1, 7)), "fabric": draw(fabrics)} for name in names
     }
-    pairs = list(zip(names, names[1:], strict=False))
+    pairs = list(pairwise(names))
     if pairs:
         pairs += draw(st.lists(st.sampled_from(pairs), max_size=3))
     spans = {
@@ -53,7 +54,7 @@ def test_every_fabric_is_one_piece_without_double_cables(
     kind: str, leaves: int, spines: int
 ) -> None:
     fabric = FABRICS[kind](FabricSpec(kind=kind, leaves=leaves, spines=spines))  # type: ignore[arg-type]
-    whole = nx.Graph(fabric.cables)
+    whole: nx.Graph[str] = nx.Graph(fabric.cables)
     whole.add_nodes_from(fabric.switches)
     assert nx.is_connected(whole)
     assert set(whole) == set(fabric.switches)
@@ -87,7 +88,7 @@ def test_fabrics_have_their_textbook_shape(
 @given(networks())
 def test_a_graph_is_connected_and_nothing_in_it_is_ambiguous(spec: dict[str, Any]) -> None:
     graph = graph_of(spec)
-    whole = nx.MultiGraph([(link.a, link.b) for link in graph.links])
+    whole: nx.MultiGraph[str] = nx.MultiGraph([(link.a, link.b) for link in graph.links])
     whole.add_nodes_from(switch.name for switch in graph.switches)
     nodes = [host.name for host in graph.hosts] + [switch.name for switch in graph.switches]
     assert nx.is_connected(whole)

@@ -12,10 +12,10 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from workloads import strategies
 from workloads.compute import Pace
 from workloads.job import Job
 from workloads.model import BATCH, SizedModel
-from workloads.strategies import STRATEGIES
 from workloads.train import join
 
 STEPS, LAYERS, RATE = 4, 4, 0.1
@@ -53,7 +53,7 @@ def reference(job: Job) -> list[float]:
                 total += parameter.grad
         with torch.no_grad():
             for total, parameter in zip(sums, model.parameters(), strict=True):
-                parameter -= RATE * total / len(job.ranks)
+                parameter.sub_(RATE * total / len(job.ranks))
     return values(model)
 
 
@@ -61,7 +61,7 @@ def train(job: Job, rank: int) -> list[float]:
     """Train as one rank among others."""
     join(job, job.ranks[rank])
     model, pace = fresh(job)
-    with STRATEGIES[job.strategy](model, job) as replica:
+    with strategies.load(job.strategy)(model, job) as replica:
         optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
         for step in range(STEPS):
             inputs, targets = data_of(rank, step, model.width)

@@ -76,7 +76,8 @@ def test_gradients_become_ready_one_layer_after_the_other() -> None:
     ready: list[tuple[int, float]] = []
     start_ns = time.monotonic_ns()
     for index, layer in enumerate(model.layers):
-        layer.weight.register_post_accumulate_grad_hook(
+        parameter = next(layer.parameters())  # its weight
+        parameter.register_post_accumulate_grad_hook(
             lambda _, index=index: ready.append((index, (time.monotonic_ns() - start_ns) / 80e6))
         )
     pace.begin(start_ns)

@@ -38,6 +38,11 @@ def private_network() -> Iterator[None]:
     try:
         _check(_libc.unshare(_CLONE_NEWNET))
         run(["ip", "link", "set", "lo", "up"], check=True)
+        for scope in ("all", "default"):
+            # Devices would announce themselves over IPv6 through every span.
+            setting = Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6")
+            if setting.exists():
+                setting.write_text("1")
         yield
     finally:
         enter_network(outside)

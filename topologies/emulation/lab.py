@@ -79,6 +79,7 @@ class Lab:
             self._plug_cables()
             self._widen_ports()
             self._net.start()
+            self._leave_queues_alone()
             widen_packet_sockets(self._vswitchd_pid, SWITCH_BUFFER_BYTES)
             for host in self.graph.hosts:
                 self._configure(host)
@@ -146,12 +147,20 @@ class Lab:
             ):
                 Intf(device, node=self._net[self._bridges[switch]], port=port)
 
+    def _leave_queues_alone(self) -> None:
+        """Keep Open vSwitch from clearing the impairer's queues, as it does with a port's own."""
+        devices = [device for ends in self._cables.values() for device in ends]
+        ports = [["--", "set", "Port", device, "qos=@none"] for device in devices]
+        create = ["--id=@none", "create", "QoS", "type=linux-noop"]
+        if ports:
+            _output(["ovs-vsctl", "--", *create, *(word for port in ports for word in port)])
+
     def _widen_ports(self) -> None:
         """Give the switches' side of every access link the host's packet size."""
         for index, link in enumerate(self.graph.links):
             if link.kind == "access":
                 mtu = str(self._access[link.a].mtu)
-                _output(["ip", "link", "set", f"h{index}", "mtu", mtu, "addrgenmode", "none", "up"])
+                _output(["ip", "link", "set", f"h{index}", "mtu", mtu, "up"])
 
     def _configure(self, host: Host) -> None:
         """Give a host its address, packet size, access rate and TCP; check that each took."""

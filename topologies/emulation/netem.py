@@ -29,7 +29,7 @@ class NetemImpairer:
         for first, second in self.cables.values():
             _run("ip", "link", "add", first, "type", "veth", "peer", "name", second)
             for device in (first, second):
-                _run("ip", "link", "set", device, "mtu", str(mtu), "addrgenmode", "none", "up")
+                _run("ip", "link", "set", device, "mtu", str(mtu), "up")
                 _run("tc", "qdisc", "add", "dev", device, "root", "netem", "loss", "100%")
 
     @property
@@ -40,8 +40,8 @@ class NetemImpairer:
     def apply(self, span: str, forward: LinkState, backward: LinkState) -> None:
         """See `Impairer.apply`."""
         for device, state in zip(self.cables[span], (forward, backward), strict=True):
-            # change, not replace: the packets in the queue stay, each with its due time.
-            _run("tc", "qdisc", "change", "dev", device, "root", "netem", *netem_options(state))
+            # Replacing netem by netem keeps the packets in the queue, each with its due time.
+            _run("tc", "qdisc", "replace", "dev", device, "root", "netem", *netem_options(state))
             in_force = json.loads(_run("tc", "-j", "qdisc", "show", "dev", device, "root"))
             if fault := netem_difference(state, in_force[0]["options"]):
                 raise ImpairmentError(f"span {span}, {device}: {fault}")
@@ -79,7 +79,7 @@ def netem_options(state: LinkState) -> list[str]:
     loss = state.loss if state.up else 1.0
     return [
         *("limit", str(limit)),
-        *("delay", f"{state.delay_ns}ns"),
+        *("delay", f"{state.delay_ns / 1000:.3f}us"),
         *("loss", f"{loss * 100:.7f}%"),
         *("rate", f"{state.rate_bps}bit"),
     ]
@@ -88,7 +88,7 @@ def netem_options(state: LinkState) -> list[str]:
 def netem_difference(state: LinkState, options: dict[str, Any]) -> str | None:
     """Compare a state with what netem says is in force; return the first difference."""
     pairs = {
-        "delay": (state.delay_ns / 1e9, options.get("delay", {}).get("delay", 0.0), 1e-6),
+        "delay": (state.delay_ns / 1e9, options.get("delay", {}).get("delay", 0.0), 2e-6),
         "loss": (
             state.loss if state.up else 1.0,
             options.get("loss-random", {}).get("loss", 0.0),

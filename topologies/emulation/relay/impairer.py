@@ -131,7 +131,5 @@ def _open_tap(device: str, mtu: int) -> int:
             f"cannot make a TAP device ({error.strerror}): the relay needs /dev/net/tun; "
             "load it with: modprobe tun"
         ) from None
-    subprocess.run(
-        ["ip", "link", "set", device, "mtu", str(mtu), "addrgenmode", "none", "up"], check=True
-    )
+    subprocess.run(["ip", "link", "set", device, "mtu", str(mtu), "up"], check=True)
     return tap

@@ -1,0 +1,50 @@
+"""Real netem and the kernel's Open vSwitch datapath, on any machine: in a user-mode Linux guest."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+INIT = Path(__file__).parent / "guest" / "init.sh"
+SCENARIO = """
+name: guest
+seed: 1
+network:
+  campuses:
+    north: {workers: 1, fabric: {kind: star}}
+    south: {workers: 1, fabric: {kind: star}}
+  spans:
+    north-south: {route: 70 km, condition: aged-10g-ook, age: 15 years}
+workload: {gradients: 200 MB, bucket: 50 MB, compute: 100 ms, steps: 16, reference_steps: 6}
+emulate: {bytes: 1/250, time: 4}
+timeline:
+  - {at: step 9, upgrade: north-south, with: coherent-400g}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.needs_root
+@pytest.mark.needs_ovs
+@pytest.mark.skipif(shutil.which("linux.uml") is None, reason="needs user-mode Linux")
+def test_netem_and_the_kernel_datapath_carry_a_run(tmp_path):
+    (tmp_path / "scenario.yaml").write_text(SCENARIO)
+    guest = [
+        *("linux.uml", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw", "mem=2560M"),
+        *("con=null", "con0=fd:0,fd:1", "con1=null", "quiet", f"init={INIT}"),
+        *(f"spanlab_python={sys.executable}", f"spanlab_folder={tmp_path}"),
+    ]
+    subprocess.run(
+        guest, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=250, check=False
+    )
+    log = (
+        (tmp_path / "log").read_text() if (tmp_path / "log").exists() else "the guest wrote no log"
+    )
+    assert (tmp_path / "code").read_text().strip() == "0", log
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["backend"] == {"impairer": "netem", "datapath": "kernel", "runtime": "namespace"}
+    assert result["fidelity"]["verdict"] == "faithful", result["fidelity"]["reasons"]
+    aged, upgraded = result["phases"]
+    assert aged["coherence"] < 0.6 < 0.9 < upgraded["coherence"]
