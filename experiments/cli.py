@@ -62,11 +62,10 @@ def run(
 def validate(file: File, as_json: AsJson = False) -> None:
     """Check a scenario file without touching the machine; show the twin it becomes."""
     from experiments.manifest import quantities
-    from experiments.scenario import load_scenario
-    from experiments.twin import twin_of
+    from experiments.twin import load_twin
 
-    scenario = load_scenario(file)
-    rows = quantities(scenario, twin_of(scenario))
+    scenario, twin = load_twin(file)
+    rows = quantities(scenario, twin)
     if as_json:
         print(json.dumps({"valid": True, "name": scenario.name, "quantities": rows}, indent=1))
         return
@@ -142,14 +141,11 @@ def main() -> None:
 
 
 def _run(file: Path, out: Path | None, as_json: bool, strict: bool) -> None:
-    from experiments.scenario import load_scenario
-
-    scenario = load_scenario(file)
     from experiments.runner import run as run_scenario
     from experiments.screen import Screen, show_result
 
-    with Screen(errors if as_json else console, scenario.workload.steps) as screen:
-        folder, result = run_scenario(scenario, file, screen, out=out)
+    with Screen(errors if as_json else console) as screen:
+        folder, result = run_scenario(file, screen, out)
     if as_json:
         print(json.dumps({"folder": str(folder), **result}, indent=1))
     else:

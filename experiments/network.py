@@ -141,13 +141,14 @@ def _controller(policy: str, folder: Path, logs: Path) -> Iterator[_Controller]:
     """Run the controller as a process of its own; it ends when its standard input does."""
     files = ["--graph", str(folder / "graph.json"), "--links", str(folder / "links.json")]
     log = logs / "controller.log"
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-m", "controller", "--policy", policy, *files],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log.open("wb"),
-        start_new_session=True,
-    )
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "controller", "--policy", policy, *files],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
     assert process.stdin is not None and process.stdout is not None, "opened as pipes"
     try:
         line = process.stdout.readline()

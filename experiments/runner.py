@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from experiments.scenario import Scenario
 from experiments.session import Observer, Session, train_through
 from experiments.trace import trace_of
 from experiments.training import Training
-from experiments.twin import Twin, expected_span_bytes, twin_of
+from experiments.twin import Twin, expected_span_bytes, load_twin
 from topologies.emulation.capabilities import Capabilities, probe
 from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.lab import HOST_INTERFACE
@@ -45,26 +45,22 @@ class Outcome:
     checks: list[fidelity.Check] = field(default_factory=list)
 
 
-def run(
-    scenario: Scenario,
-    source: Path,
-    observer: Observer,
-    out: Path | None = None,
-) -> tuple[Path, dict[str, Any]]:
-    """Emulate a scenario and train through it; return the run folder and its result.
+def run(source: Path, observer: Observer, out: Path | None = None) -> tuple[Path, dict[str, Any]]:
+    """Emulate a scenario file and train through it; return the run folder and its result.
 
-    Raises NetworkError for a scenario that cannot be built and MachineError for a machine that
-    cannot build it; a run that fails later has a result that says so.
+    Raises FileError for a scenario that cannot be built and MachineError for a machine that cannot
+    build it; a run that fails later has a result that says so.
     """
-    twin = twin_of(scenario)
+    scenario, twin = load_twin(source)
     machine = preflight()
     name = secrets.token_hex(3)
     record = Record(out or default_folder(scenario.name, name))
     record.write("manifest.json", manifest_of(scenario, source, name, twin, machine))
     outcome = Outcome()
-    with stop_on_signals():
+    with stop_on_signals() as ignore_signals:
         try:
             emulate(scenario, twin, machine, name, record, observer, outcome)
+            ignore_signals()  # what was measured is written down whatever comes
         except Interrupted:
             outcome.status, outcome.error = "interrupted", "told to stop"
         except MachineError:
@@ -86,6 +82,7 @@ def emulate(
     outcome: Outcome,
 ) -> None:
     """Build the network, measure it, train through it, measure again, take it down."""
+    observer.begin(scenario.workload.steps)
     with ExitStack() as stack:
         folder = stack.enter_context(owned_folder(name))
         training = Training(record.logs / "launcher.log")
@@ -245,18 +242,24 @@ def finish(
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[None]:
-    """Turn the first Ctrl-C, SIGTERM or SIGHUP into `Interrupted`; ignore all that follow."""
+def stop_on_signals() -> Iterator[Callable[[], None]]:
+    """Turn the first Ctrl-C, SIGTERM or SIGHUP into `Interrupted`; ignore all that follow.
+
+    Yields a function that ignores them from now on.
+    """
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+    def ignore() -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+
     def stop(number: int, frame: FrameType | None) -> None:
-        for each in numbers:
-            signal.signal(each, signal.SIG_IGN)
+        ignore()
         raise Interrupted
 
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield
+        yield ignore
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

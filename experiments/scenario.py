@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
@@ -76,6 +76,13 @@ class WorkloadSpec(FileModel):
         return self
 
 
+def _stated_scale(value: object) -> object:
+    if not isinstance(value, dict | FileModel):
+        fault = "is not available yet" if value == "auto" else "is not a scaling"
+        raise ValueError(f"{fault}: state the scales, such as {{bytes: 1/1000, time: 1}}")
+    return value
+
+
 class EmulateSpec(FileModel):
     """The similarity scaling: the emulated twin's bytes and times per real one."""
 
@@ -105,7 +112,7 @@ class Scenario(FileModel):
     network: NetworkSpec
     controller: ControllerSpec = ControllerSpec()
     workload: WorkloadSpec
-    emulate: EmulateSpec | Literal["auto"]
+    emulate: Annotated[EmulateSpec, BeforeValidator(_stated_scale)]
     timeline: tuple[TimelineEvent, ...] = Field((), strict=False)
     target: TargetSpec = TargetSpec()
 
@@ -114,11 +121,6 @@ class Scenario(FileModel):
         workers = sum(campus.workers for campus in self.network.campuses.values())
         if workers < 2:
             raise ValueError("network: one worker alone has nobody to train with; add workers")
-        if self.emulate == "auto":
-            raise ValueError(
-                "emulate: auto is not available yet; state the scales, "
-                "such as {bytes: 1/1000, time: 1}"
-            )
         before = self.workload.reference_steps
         for index, event in enumerate(self.timeline):
             where = f"timeline.{index}"
@@ -132,12 +134,6 @@ class Scenario(FileModel):
                 )
             before = event.at
         return self
-
-    @property
-    def scale(self) -> EmulateSpec:
-        """The stated similarity scaling."""
-        assert isinstance(self.emulate, EmulateSpec), "validated"
-        return self.emulate
 
 
 def load_scenario(path: Path) -> Scenario:

@@ -20,8 +20,8 @@ CLASS_STYLES = {"coherent": "green", "degraded": "yellow", "incoherent": "red"}
 class Screen:
     """Watches a run (see `experiments.session.Observer`) and shows it on a console."""
 
-    def __init__(self, console: Console, steps: int) -> None:
-        """Prepare a bar of ``steps`` steps."""
+    def __init__(self, console: Console) -> None:
+        """Prepare a bar on ``console``."""
         self._console = console
         self._progress = Progress(
             SpinnerColumn(),
@@ -32,11 +32,10 @@ class Screen:
             console=console,
             transient=True,
         )
-        self._task = self._progress.add_task("starting", total=steps, pace="")
+        self._task = self._progress.add_task("starting", total=None, pace="")
         self._phase = ""
 
     def __enter__(self) -> Screen:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -45,7 +44,13 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        if self._progress.live.is_started:
+            self._progress.stop()
+
+    def begin(self, steps: int) -> None:
+        """Start to show a run of ``steps`` steps."""
+        self._progress.start()
+        self._progress.update(self._task, total=steps)
 
     def stage(self, text: str) -> None:
         """Show what the run does now."""

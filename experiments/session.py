@@ -26,6 +26,9 @@ SpanCounters = Mapping[str, tuple[Counters, Counters]]
 class Observer(Protocol):
     """Somebody who watches a run."""
 
+    def begin(self, steps: int) -> None:
+        """Learn that a run of ``steps`` steps begins."""
+
     def stage(self, text: str) -> None:
         """Learn what the run does now."""
 

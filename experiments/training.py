@@ -26,13 +26,14 @@ class Training:
     def __init__(self, log: Path) -> None:
         """Start the launcher; its own errors go to ``log``."""
         self._log = log
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "workloads"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log.open("wb"),
-            start_new_session=True,
-        )
+        with log.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-m", "workloads"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
+            )
         self._job: Job | None = None
         self._unread = b""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
-from experiments.scenario import Scenario
+from experiments.scenario import Scenario, load_scenario
 from topologies.errors import NetworkError
+from topologies.files import FileError
 from topologies.graph import Graph, build_graph
 from topologies.linkstate import LinkState
 from topologies.spans import campus_grade, span_states
@@ -57,12 +59,21 @@ class Twin:
         return {change.span: change.emulated for change in self.changes}
 
 
+def load_twin(path: Path) -> tuple[Scenario, Twin]:
+    """Read a scenario file and derive its twin; raises FileError for whatever is wrong with it."""
+    scenario = load_scenario(path)
+    try:
+        return scenario, twin_of(scenario)
+    except NetworkError as error:
+        raise FileError(f"{path}: {error}") from None
+
+
 def twin_of(scenario: Scenario) -> Twin:
     """Derive the emulated twin.
 
     Raises NetworkError when a span cannot work, or a quantity vanishes at the chosen scale.
     """
-    network, scale = scenario.network, scenario.scale
+    network, scale = scenario.network, scenario.emulate
     fabrics = {name: campus.fabric for name, campus in network.campuses.items()}
     graph = build_graph(network)
     changes: list[Change] = []
@@ -75,7 +86,10 @@ def twin_of(scenario: Scenario) -> Twin:
         states = span_states(span, spec, applied, scenario.seed, network.mtu)
         moments = [scenario.workload.reference_steps, *(event.at for event in upgrades[span])]
         for step, upgrade, real in zip(moments, [None, *applied], states, strict=True):
-            emulated = real.scaled(scale.bytes, scale.time)
+            try:
+                emulated = real.scaled(scale.bytes, scale.time)
+            except NetworkError as error:
+                raise NetworkError(f"network.spans.{span}: {error}") from None
             kind = "upgrade" if upgrade else "age"
             changes.append(Change(step, kind, span, upgrade, real, emulated))
     gradient_bytes = int(scenario.workload.gradients * scale.bytes) // 4 * 4

@@ -38,16 +38,20 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.MarkedYAMLError(
-                problem="aliases (*name) are not allowed", problem_mark=self.get_mark()
+                problem="aliases (*name) are not allowed", problem_mark=self._next_mark()
             )
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise yaml.MarkedYAMLError(
-                problem=f"nested deeper than {MAX_DEPTH} levels", problem_mark=self.get_mark()
+                problem=f"nested deeper than {MAX_DEPTH} levels", problem_mark=self._next_mark()
             )
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
+
+    def _next_mark(self) -> yaml.Mark:
+        mark: yaml.Mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        return mark
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -99,7 +103,7 @@ def read_model(path: Path, kind: type[T]) -> T:
 
 def _describe(fault: Any, kind: Any) -> str:
     """Say one fault as ``path: value: message``."""
-    where = ".".join(str(part) for part in fault["loc"] if part != "[key]") or "the file"
+    where = ".".join(str(part) for part in fault["loc"] if part != "[key]")
     if fault["type"] == "extra_forbidden":
         allowed = _keys_at(kind, fault["loc"][:-1])
         near = get_close_matches(str(fault["loc"][-1]), allowed, n=1)
@@ -107,10 +111,12 @@ def _describe(fault: Any, kind: Any) -> str:
         return f"{where}: unknown key; allowed: {', '.join(allowed)}{hint}"
     if fault["type"] == "missing":
         return f"{where}: is missing"
+    if fault["type"] in ("model_type", "dict_type"):
+        return f"{where}: must hold keys and values" if where else "must hold keys and values"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
     value = fault["input"]
     if isinstance(value, dict | list | tuple | BaseModel):
-        return f"{where}: {message}"
+        return f"{where}: {message}" if where else message
     return f"{where}: {str(value)[:64]!r} {message}"
 
 
@@ -130,7 +136,11 @@ def _keys_at(kind: Any, location: tuple[str | int, ...]) -> list[str]:
             if part in choice.get("properties", {}):
                 node = resolve(choice["properties"][part])
                 break
-            inner = choice.get("items" if isinstance(part, int) else "additionalProperties")
+            named = [
+                *choice.get("patternProperties", {}).values(),
+                choice.get("additionalProperties"),
+            ]
+            inner = choice.get("items") if isinstance(part, int) else named[0]
             if isinstance(inner, dict):
                 node = resolve(inner)
                 break

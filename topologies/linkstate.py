@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from topologies.errors import NetworkError
+from topologies.units import render
 
 QUEUE_FLOOR_FRAMES = 32
 """Frames a default queue holds at least: a burst of one TCP window of a short span."""
@@ -38,6 +39,8 @@ class LinkState:
             raise NetworkError(f"delay must not be negative, not {self.delay_ns} ns")
         if not 0.0 <= self.loss <= 1.0:
             raise NetworkError(f"loss must lie between 0 and 1, not {self.loss}")
+        if self.queue_bytes < 0:
+            raise NetworkError(f"queue must not be negative, not {self.queue_bytes} B")
         if self.queue_bytes == 0:
             queue = default_queue_bytes(self.rate_bps, self.delay_ns, self.mtu)
             object.__setattr__(self, "queue_bytes", queue)
@@ -50,8 +53,8 @@ class LinkState:
         rate_bps = int(self.rate_bps * byte_scale / time_scale)
         if rate_bps < 1000:
             raise NetworkError(
-                f"a rate of {self.rate_bps} bit/s becomes {rate_bps} bit/s when emulated: "
-                "choose a larger byte scale or a smaller time scale"
+                f"a rate of {render(self.rate_bps, 'rate')} becomes {render(rate_bps, 'rate')} "
+                "when emulated; choose a larger emulate.bytes or a smaller emulate.time"
             )
         floor = QUEUE_FLOOR_FRAMES * (self.mtu + 14)
         return replace(

@@ -44,7 +44,7 @@ def span_states(
             plant = upgraded(plant, upgrade)
             states.append(plant_state(plant, name, seed, mtu))
     except PhysicsError as error:
-        raise PhysicsError(f"span {name}: {error}") from None
+        raise PhysicsError(f"network.spans.{name}: {error}") from None
     return states
 
 

@@ -152,6 +152,9 @@ def ends(name: str, span: SpanSpec, campuses: tuple[str, ...]) -> tuple[str, str
                 f'span "{name}" does not say which campuses it joins: '
                 'call it "a-b" or add between: [a, b]'
             )
+        fitting = [cut for cut in cuts if cut[0] in campuses and cut[1] in campuses]
+        if len(fitting) > 1:
+            raise ValueError(f'span "{name}" can be read in more than one way: add between: [a, b]')
         first, second = max(cuts, key=lambda cut: (cut[0] in campuses) + (cut[1] in campuses))
     for campus in (first, second):
         if campus not in campuses:

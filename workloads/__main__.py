@@ -41,7 +41,9 @@ def main() -> int:
     from workloads.train import train
 
     report({"kind": "imported"})
-    line = sys.stdin.buffer.readline()
+    # Unbuffered, so that what follows the job is still there for `supervise`.
+    with os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stdin:
+        line = stdin.readline()
     if not line:
         return 1
     job = Job.from_json(line.decode())
@@ -104,7 +106,9 @@ def supervise(ranks: dict[int, tuple[int, int]], opener: int) -> int:
         if stdin in ready:
             if not os.read(stdin, 4096):
                 return 1
-            os.close(opener)
+            if opener >= 0:
+                os.close(opener)
+            opener = -1
     return 1 if failed else 0
 
 

@@ -197,7 +197,10 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("timeline.0.upgrade", 'unknown span "west-eats"', 'did you mean "west-east"?'),
     ),
     "missing emulate": ({"emulate": None}, ("emulate: is missing",)),
-    "emulate: auto": ({"emulate": "auto"}, ("emulate: auto is not available yet", "bytes: 1/1000")),
+    "emulate: auto": (
+        {"emulate": "auto"},
+        ("emulate: 'auto' is not available yet", "bytes: 1/1000"),
+    ),
     "emulate without time": ({"emulate": {"bytes": "1/10"}}, ("emulate", "time: is missing")),
     "scale of zero": (
         {"emulate": {"bytes": 0, "time": 1}},
@@ -291,7 +294,7 @@ def test_what_is_missing_may_be_left_out() -> None:
 
 def test_numbers_may_be_whole_or_not(tmp_path: Path) -> None:
     loaded = load_scenario(write(tmp_path, tiny(target={"coherence": 1}, emulate__time=0.5)))
-    assert loaded.scale.time * 2 == 1
+    assert loaded.emulate.time * 2 == 1
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
@@ -328,11 +331,11 @@ def test_the_schema_for_editors_can_be_made() -> None:
         ),
         (
             {SPAN: {"route": "2000 km", "condition": "coherent-400g"}, "timeline": []},
-            ("span west-east: coherent-400g does not work over 2000 km", "dB short"),
+            ("network.spans.west-east: coherent-400g does not work over 2000 km", "dB short"),
         ),
         (
             {"timeline": [{**EVENT, "with": "enable-fec"}]},
-            ("span west-east: enable-fec", "no G.709 encoder"),
+            ("network.spans.west-east: enable-fec", "no G.709 encoder"),
         ),
     ],
     ids=["gradients vanish", "everything vanishes", "rate vanishes", "too far", "no place"],

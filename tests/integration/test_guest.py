@@ -19,7 +19,7 @@ network:
   spans:
     north-south: {route: 70 km, condition: aged-10g-ook, age: 15 years}
 workload: {gradients: 200 MB, bucket: 50 MB, compute: 100 ms, steps: 16, reference_steps: 6}
-emulate: {bytes: 1/250, time: 4}
+emulate: {bytes: 1/1000, time: 4}  # 100 Mbit/s: one slow processor carries it
 timeline:
   - {at: step 9, upgrade: north-south, with: coherent-400g}
 """

@@ -106,7 +106,7 @@ def test_faults_name_file_path_value_and_what_is_allowed(tmp_path: Path) -> None
         ("leaves: 4\n", ("leaves: '4'", "dictionary")),
         ("rings: [{zzz: 1}]\n", ("rings.0.zzz: unknown key; allowed: colour, length",)),
         ("tall: 1\n", ("tall: unknown key; allowed: leaves, rings, size",)),
-        ("- a\n", ("the file",)),
+        ("- a\n", ("must hold keys and values",)),
     ],
 )
 def test_every_kind_of_fault_is_located(tmp_path: Path, text: str, parts: tuple[str, ...]) -> None:

@@ -53,7 +53,7 @@ def test_a_link_that_is_down_loses_everything() -> None:
     down = LinkState(10**9, 0, up=False)
     assert float(options_of(down)["loss"].rstrip("%")) == 100
     assert netem_difference(down, {"rate": {"rate": 125_000_000}}) is not None
-    in_force = {"rate": {"rate": 125_000_000}, "loss-random": {"loss": 1.0}}
+    in_force = {"rate": {"rate": 125_000_000}, "loss-random": {"loss": 1.0}, "limit": 32}
     assert netem_difference(down, in_force) is None
 
 

@@ -81,7 +81,7 @@ def test_error_correction_is_switched_on_where_there_is_an_encoder() -> None:
 def test_upgrades_that_do_not_fit_are_refused_by_name(
     spec: dict[str, Any], upgrade: str, reason: str
 ) -> None:
-    with pytest.raises(PhysicsError, match=rf"^span north-south: .*{reason}"):
+    with pytest.raises(PhysicsError, match=rf"^network\.spans\.north-south: .*{reason}"):
         states(spec, upgrade)
 
 

@@ -73,16 +73,19 @@ class NetemImpairer:
 
 def netem_options(state: LinkState) -> list[str]:
     """Return the options of ``tc ... netem`` for a link state."""
-    frame = state.mtu + ETHERNET_HEADER
-    on_the_way = state.rate_bps * state.delay_ns / 8e9
-    limit = math.ceil((state.queue_bytes + on_the_way) / frame)
     loss = state.loss if state.up else 1.0
     return [
-        *("limit", str(limit)),
+        *("limit", str(netem_limit(state))),
         *("delay", f"{state.delay_ns / 1000:.3f}us"),
         *("loss", f"{loss * 100:.7f}%"),
         *("rate", f"{state.rate_bps}bit"),
     ]
+
+
+def netem_limit(state: LinkState) -> int:
+    """Return netem's limit in packets: those in the queue and, for it the same, on the line."""
+    on_the_way = state.rate_bps * state.delay_ns / 8e9
+    return math.ceil((state.queue_bytes + on_the_way) / (state.mtu + ETHERNET_HEADER))
 
 
 def netem_difference(state: LinkState, options: dict[str, Any]) -> str | None:
@@ -92,8 +95,9 @@ def netem_difference(state: LinkState, options: dict[str, Any]) -> str | None:
         "loss": (
             state.loss if state.up else 1.0,
             options.get("loss-random", {}).get("loss", 0.0),
-            1e-6,
+            1e-9 + 1e-3 * state.loss,
         ),
+        "limit": (netem_limit(state), options.get("limit", 0), 0),
         "rate": (state.rate_bps / 8, options.get("rate", {}).get("rate", 0), 1.0),
     }
     for name, (asked, in_force, tolerance) in pairs.items():

@@ -65,15 +65,17 @@ def _daemon(folder: Path, command: list[str]) -> subprocess.Popen[bytes]:
     """Start a daemon in the foreground that dies with this process."""
     name = next(word for word in command if word.startswith("ovs"))
     control = {"ovsdb-server": "ovsdb.ctl", "ovs-vswitchd": "vswitchd.ctl"}[name]
+    log = folder / f"{name}.log"
     options = [f"--unixctl={folder / control}", "-vconsole:off", "-vsyslog:off", "-vfile:warn"]
-    return subprocess.Popen(
-        ["setpriv", "--pdeathsig", "KILL", *command, *options, f"--log-file={folder / name}.log"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / f"{name}.log").open("ab"),
-        env={**os.environ, **_KEEP_MEMORY},
-        start_new_session=True,
-    )
+    with log.open("ab") as stderr:
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *command, *options, f"--log-file={log}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            env={**os.environ, **_KEEP_MEMORY},
+            start_new_session=True,
+        )
 
 
 def _wait_for(path: Path, daemon: subprocess.Popen[bytes], log: Path) -> None:

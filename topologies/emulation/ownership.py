@@ -20,6 +20,8 @@ from topologies.emulation.priority import restore
 
 MARK = "SPANLAB_RUN"
 STATE = Path("/run/spanlab")
+STARTING_S = 5.0
+"""How long a folder without an owner is left alone."""
 
 
 @contextmanager
@@ -27,7 +29,8 @@ def owned_folder(run: str) -> Iterator[Path]:
     """Mark this process and all it starts as the run's; yield a private folder for its sockets."""
     folder = STATE / run
     folder.mkdir(parents=True, mode=0o700)
-    (folder / "owner").write_text(_identity(os.getpid()))
+    (folder / ".owner").write_text(_identity(os.getpid()))
+    (folder / ".owner").rename(folder / "owner")  # never seen half written
     os.environ[MARK] = run
     try:
         yield folder
@@ -90,10 +93,10 @@ def _end(run: str) -> int:
 def _owner_lives(folder: Path) -> bool:
     try:
         owner = (folder / "owner").read_text()
-    except OSError:
+        return owner == _identity(int(owner.split()[0]))
+    except (OSError, ValueError, IndexError):
         # Not yet written by a run that starts now, or half removed by one that ends.
-        return time.time() - folder.stat().st_mtime < 5
-    return owner == _identity(int(owner.split()[0]))
+        return folder.exists() and time.time() - folder.stat().st_mtime < STARTING_S
 
 
 def _identity(pid: int) -> str:
