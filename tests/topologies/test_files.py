@@ -103,7 +103,7 @@ def test_faults_name_file_path_value_and_what_is_allowed(tmp_path: Path) -> None
         ("rings: [{}, {length: 12}]\n", ("rings.1.length: '12'", "9")),
         ("leaves: {oak: {length: '1'}}\n", ("leaves.oak.length: '1'", "integer")),
         ("leaves: {oak: {length: true}}\n", ("leaves.oak.length: 'True'", "integer")),
-        ("leaves: 4\n", ("leaves: '4'", "dictionary")),
+        ("leaves: 4\n", ("leaves: must hold keys and values",)),
         ("rings: [{zzz: 1}]\n", ("rings.0.zzz: unknown key; allowed: colour, length",)),
         ("tall: 1\n", ("tall: unknown key; allowed: leaves, rings, size",)),
         ("- a\n", ("must hold keys and values",)),
