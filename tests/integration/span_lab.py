@@ -14,6 +14,7 @@ from typing import Any
 from experiments.network import Network, running_network
 from experiments.twin import twin_of
 from tests.fakes.scenarios import scenario_of, tiny
+from tests.integration.flow import HEADERS
 from topologies.emulation.capabilities import probe
 from topologies.emulation.ownership import owned_folder
 from topologies.linkstate import LinkState
@@ -21,6 +22,7 @@ from topologies.linkstate import LinkState
 SPAN = "west-east"
 FLOW = Path(__file__).with_name("flow.py")
 MS = 10**6
+FAT, MANY = 1500, 2000
 STATES = {
     "slow and far": LinkState(8 * 10**6, 30 * MS, mtu=9000),
     "lossy": LinkState(50 * 10**6, 3 * MS, loss=0.05, mtu=9000),
@@ -48,12 +50,13 @@ def measured(network: Network, state: LinkState) -> dict[str, Any]:
     for backward in (False, True):  # addresses are resolved, which a burst cannot wait for
         flow(network, count=2, length=100, gap_ns=200 * MS, backward=backward)
     before = network.counters()[SPAN]
+    gap_ns = int(0.96 * (1000 + HEADERS) * 8e9 / state.rate_bps)
     found = {
         # Small and far apart, so that each finds the queue empty.
         "thin": flow(network, count=100, length=100, gap_ns=5 * MS),
-        # All at once, fewer than the queue holds: they leave the span at its rate.
-        "fat": flow(network, count=150, length=1000, gap_ns=0, backward=True),
-        "many": flow(network, count=2000, length=100, gap_ns=MS // 2),
+        # A little faster than the span, which queues 60 of them: they leave at its rate.
+        "fat": flow(network, count=FAT, length=1000, gap_ns=gap_ns, backward=True),
+        "many": flow(network, count=MANY, length=100, gap_ns=MS // 2),
     }
     after = network.counters()[SPAN]
     drops = [
