@@ -107,8 +107,9 @@ def event_results(
 def headline(result: Mapping[str, Any]) -> str:
     """Say in a sentence what the upgrades did, with the verdict where it is not ``faithful``."""
     phases = result["phases"]
+    ended = "was interrupted" if result["status"] == "interrupted" else result["status"]
     if not phases:
-        return f"The run {result['status']} before any phase was measured."
+        return f"The run {ended} before any phase was measured."
     first, *later = phases
     if later:
         gains = [
@@ -127,5 +128,5 @@ def headline(result: Mapping[str, Any]) -> str:
     if verdict != "faithful":
         sentence += f" The emulation was {verdict}: do not rely on these numbers."
     if result["status"] != "finished":
-        sentence += f" The run {result['status']} before its end."
+        sentence += f" The run {ended} before its end."
     return sentence
