@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from controller.errors import LinkStateError
 from topologies.errors import NetworkError
-from topologies.linkstate import LinkState
+from topologies.linkstate import LinkState, Loss
 from topologies.suggest import unknown
 
 
@@ -30,7 +30,13 @@ _FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {
 def dump_links(links: Mapping[str, LinkState]) -> dict[str, dict[str, Any]]:
     """Return link states as plain data that `parse_links` reads."""
     return {
-        span: {field: getattr(state, field) for field in _FIELDS} for span, state in links.items()
+        span: {
+            "delay_ns": state.delay_ns,
+            "rate_bps": state.rate_bps,
+            "loss": state.mean_loss,
+            "up": state.up,
+        }
+        for span, state in links.items()
     }
 
 
@@ -66,16 +72,20 @@ def _state(
         if field not in fields:
             raise LinkStateError(f"{span}.{field}", "is missing")
     try:
-        return LinkState(**fields)
+        return _link_state(fields)
     except NetworkError as error:
         _locate(span, fields, str(error))
+
+
+def _link_state(fields: dict[str, Any]) -> LinkState:
+    return LinkState(**{**fields, "loss": Loss(fields.get("loss", 0.0))})
 
 
 def _locate(span: str, fields: dict[str, Any], message: str) -> NoReturn:
     """Say which of the fields it was that a link state refused."""
     for field in ("delay_ns", "rate_bps", "loss"):
         try:
-            LinkState(**{"rate_bps": 1, "delay_ns": 0, field: fields.get(field, 0)})
+            _link_state({"rate_bps": 1, "delay_ns": 0, field: fields.get(field, 0)})
         except NetworkError:
             raise LinkStateError(f"{span}.{field}", message) from None
     raise LinkStateError(span, message)

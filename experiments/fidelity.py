@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from experiments.coherence import PhasePlan
-from experiments.probing import RoundTrips, Train, intended_round_trip_ns
+from experiments.probing import PINGS, TRAIN_S, RoundTrips, Train, intended_round_trip_ns
 from topologies.emulation.impairer import Counters, lateness_quantile_us
-from topologies.linkstate import LinkState
+from topologies.linkstate import ETHERNET_HEADER, Duplex, LinkState
 
 RATE_TOLERANCE = 0.02
 """Of the rate: a train's time stamps are good to a few per cent of its 0.3 s and more."""
@@ -22,6 +22,8 @@ RTT_TOLERANCE_NS = 200_000
 RTT_TOLERANCE = 0.03
 BYTES_TOLERANCE = 0.05
 LATENESS_P99_US = 1000.0
+SMALLEST_FRAME = 54
+UNCHECKED_BYTES = 14
 SIGMAS = 4.0
 """A correct loss process fails a check once in 16,000."""
 
@@ -63,60 +65,74 @@ def verdict(checks: list[Check]) -> dict[str, Any]:
     }
 
 
-def check_delay(
-    when: str, span: str, state: LinkState, floor: RoundTrips, seen: RoundTrips
-) -> Check:
-    """Compare a span's round trip with twice its delay plus the serialisation of a ping."""
+def check_delay(when: str, span: str, state: Duplex, floor: RoundTrips, seen: RoundTrips) -> Check:
+    """Compare a span's round trip with its delays plus the serialisation of a ping.
+
+    With jitter it is the mean that is stated, and that of n pings varies by deviation / sqrt(n).
+    """
     intended = intended_round_trip_ns(state)
     tolerance = max(RTT_TOLERANCE_NS, floor.spread_ns) + RTT_TOLERANCE * intended
-    difference = abs(seen.median_ns - intended)
+    jitters = [way.jitter.deviation_ns for way in state.ways if way.jitter]
+    measured = seen.mean_ns if jitters else seen.median_ns
+    tolerance += SIGMAS * math.hypot(*jitters) / math.sqrt(PINGS - seen.lost)
+    difference = abs(measured - intended)
     return Check(
         name="round trip",
         subject=f"{span} {when}",
         intended=intended / 1e6,
-        measured=seen.median_ns / 1e6,
+        measured=measured / 1e6,
         tolerance=tolerance / 1e6,
         unit="ms",
         ok=difference <= tolerance,
     )
 
 
-def check_floor(when: str, span: str, state: LinkState, floor: RoundTrips) -> Check:
+def check_floor(when: str, span: str, state: Duplex, floor: RoundTrips) -> Check:
     """Ask whether the switches alone already take longer than the span should."""
     return Check(
         name="switch path below the span's delay",
         subject=f"{span} {when}",
-        intended=2 * state.delay_ns / 1e6,
+        intended=state.round_trip_ns / 1e6,
         measured=floor.median_ns / 1e6,
         tolerance=0.0,
         unit="ms",
-        ok=floor.median_ns <= 2 * state.delay_ns,
+        ok=floor.median_ns <= 2 * min(way.delay_ns for way in state.ways),
     )
 
 
 def check_rate(subject: str, state: LinkState, access_bps: int, train: Train) -> Check:
-    """Compare the rate a train left at with the span's, or its prober's where that is lower."""
+    """Compare the rate a train left at with the span's, or its prober's where that is lower.
+
+    The rate is the median of ten stretches of the train; jitter moves the ends of each.
+    """
     intended = min(state.rate_bps, access_bps)
+    tolerance = RATE_TOLERANCE
+    if state.jitter:
+        moved = math.sqrt(2) * state.jitter.deviation_ns / (TRAIN_S * 1e9 / 10)
+        tolerance += SIGMAS * moved * 1.25 / math.sqrt(10)
     return Check(
         name="rate",
         subject=subject,
         intended=intended / 1e6,
         measured=train.rate_bps / 1e6,
-        tolerance=RATE_TOLERANCE * intended / 1e6,
+        tolerance=tolerance * intended / 1e6,
         unit="Mbit/s",
-        ok=abs(train.rate_bps - intended) <= RATE_TOLERANCE * intended,
+        ok=abs(train.rate_bps - intended) <= tolerance * intended,
     )
 
 
-def check_loss(subject: str, probability: float, frames: int, lost: int) -> Check:
+def check_loss(
+    subject: str, frames: int, lost: int, least: float, most: float, clustering: float = 1.0
+) -> Check:
     """Compare the lost among ``frames`` that found room in the queue with a binomial distribution.
 
+    ``least`` and ``most`` bound the probability, ``clustering`` is how much larger the variance is.
     Within 4 sigma, and one frame more since frames are whole; exactly none where none may be lost.
     """
-    mean = frames * probability
-    tolerance = 0.0
-    if probability:
-        tolerance = SIGMAS * math.sqrt(frames * probability * (1 - probability)) + 1
+    mean = frames * (least + most) / 2
+    tolerance = frames * (most - least) / 2
+    if most:
+        tolerance += SIGMAS * math.sqrt(frames * most * (1 - most) * clustering) + 1
     return Check(
         name="loss",
         subject=subject,
@@ -128,9 +144,21 @@ def check_loss(subject: str, probability: float, frames: int, lost: int) -> Chec
     )
 
 
+def check_train_loss(subject: str, state: LinkState, passed: int, train: Train) -> Check:
+    """Compare what a train lost with what the line loses, and with what it makes unreadable.
+
+    A wrong bit goes unseen in the addresses and few other fields that no checksum covers.
+    """
+    loss = state.loss.of_frames(train.frame_bytes)
+    most = 1 - (1 - loss) * (1 - state.corrupt)
+    unseen = (most - loss) * UNCHECKED_BYTES / train.frame_bytes
+    lost = passed - train.received
+    return check_loss(subject, passed, lost, most - unseen, most, state.loss.clustering)
+
+
 def check_training_loss(
     phases: Sequence[PhasePlan],
-    states: Sequence[Mapping[str, LinkState]],
+    states: Sequence[Mapping[str, Duplex]],
     snapshots: Sequence[Mapping[str, tuple[Counters, Counters]]],
 ) -> list[Check]:
     """Compare what each span lost in each phase of training with its loss in that phase."""
@@ -141,8 +169,12 @@ def check_training_loss(
                 before, after = snapshots[index][span][way], snapshots[index + 1][span][way]
                 lost = after.lost - before.lost
                 frames = after.delivered - before.delivered + lost
+                frames -= after.duplicated - before.duplicated
+                loss = state.ways[way].loss
+                full = state.ways[way].mtu + ETHERNET_HEADER
+                least, most = loss.of_frames(SMALLEST_FRAME), loss.of_frames(full)
                 subject = f"{span} {direction}, {phase.name}"
-                checks.append(check_loss(subject, state.loss, frames, lost))
+                checks.append(check_loss(subject, frames, lost, least, most, loss.clustering))
     return checks
 
 

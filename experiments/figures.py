@@ -117,7 +117,7 @@ def map_svg(scenario: Scenario, changes: Sequence[Change]) -> str:
 
 def _kilometres(route_m: int | None, change: Change) -> float:
     """Return a span's length, or the fibre that its delay would be, where no route is stated."""
-    return route_m / 1000 if route_m else max(1.0, change.real.delay_ns / GLASS_NS_PER_KM)
+    return route_m / 1000 if route_m else max(1.0, change.real.worse.delay_ns / GLASS_NS_PER_KM)
 
 
 def _layout(graph: nx.Graph[str]) -> dict[str, tuple[float, float]]:
@@ -145,7 +145,7 @@ def _span_svg(
     changes: Sequence[Change],
 ) -> str:
     """Draw a span from its first state (thin, dashed where lossy) to its last, with a label."""
-    states = [change.real for change in changes if change.span == span]
+    states = [change.real.worse for change in changes if change.span == span]
     first, last = states[0], states[-1]
     route = scenario.network.spans[span].route
     length = f"{route / 1000:g} km, " if route else ""
@@ -154,7 +154,7 @@ def _span_svg(
         rate += f" → {render(last.rate_bps, 'rate')}"
     details = f"{length}{rate}"
     if first.loss:
-        details += f", loss {first.loss:.1g}" + ("" if last.loss else " → 0")
+        details += f", loss {first.mean_loss:.1g}" + ("" if last.loss else " → 0")
     dx, dy = b[0] - a[0], b[1] - a[1]
     norm = math.hypot(dx, dy) or 1.0
     shift = 16.0 * parallel

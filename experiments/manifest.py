@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
@@ -14,6 +15,7 @@ from typing import Any
 from experiments.scenario import Scenario
 from experiments.twin import Twin
 from topologies.emulation.capabilities import Capabilities
+from topologies.linkstate import LinkState
 from topologies.units import render
 
 PACKAGES = ("torch", "mininet", "os-ken", "numpy", "pydantic")
@@ -53,21 +55,32 @@ def quantities(scenario: Scenario, twin: Twin) -> list[dict[str, str]]:
         host = next(host for host in twin.graph.workers if host.campus == campus)
         access = twin.access_bps[host.name]
         rows.append((f"access rate in {campus}", spec.fabric.rate, access, "rate"))
-    for change in twin.changes:
-        what = f"{change.span}, {change.upgrade or 'aged'}"
-        rows.append((f"{what}: rate", change.real.rate_bps, change.emulated.rate_bps, "rate"))
-        real_ns, emulated_ns = change.real.delay_ns, change.emulated.delay_ns
-        rows.append((f"{what}: one-way delay", real_ns, emulated_ns, "duration"))
+    for what, real, emulated in _states(twin):
+        rows.append((f"{what}: rate", real.rate_bps, emulated.rate_bps, "rate"))
+        rows.append((f"{what}: one-way delay", real.delay_ns, emulated.delay_ns, "duration"))
+        if real.jitter and emulated.jitter:
+            deviations = real.jitter.deviation_ns, emulated.jitter.deviation_ns
+            rows.append((f"{what}: jitter", *deviations, "duration"))
     table = [
         {"quantity": name, "real": render(real, unit), "emulated": render(emulated, unit)}
         for name, real, emulated, unit in rows
     ]
-    for change in twin.changes:
-        if change.real.loss:
-            loss = f"{change.real.loss:.2g} of frames of {change.real.mtu} B"
-            what = f"{change.span}, {change.upgrade or 'aged'}: loss"
-            table.append({"quantity": what, "real": loss, "emulated": loss})
+    for what, real, _ in _states(twin):
+        if real.loss:
+            loss = f"{real.mean_loss:.2g} of frames of {real.mtu} B"
+            table.append({"quantity": f"{what}: loss", "real": loss, "emulated": loss})
     return table
+
+
+def _states(twin: Twin) -> Iterator[tuple[str, LinkState, LinkState]]:
+    """Name each state that a span comes to, real and emulated; each way where they differ."""
+    for change in twin.changes:
+        what = f"{change.span}, {change.upgrade or 'aged'}"
+        if change.real.forward == change.real.backward:
+            yield what, change.real.forward, change.emulated.forward
+        else:
+            yield f"{what}, forward", change.real.forward, change.emulated.forward
+            yield f"{what}, backward", change.real.backward, change.emulated.backward
 
 
 def _git_state() -> str | None:

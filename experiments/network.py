@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from topologies.emulation.kernel import private_network
 from topologies.emulation.lab import Access, Lab
 from topologies.emulation.ovs import open_vswitch
 from topologies.emulation.priority import urgent_soft_interrupts
-from topologies.linkstate import LinkState
+from topologies.linkstate import Duplex, LinkState, Loss
 
 READY_TIMEOUT_S = 20.0
 
@@ -42,28 +42,37 @@ class Network:
     access_bps: int
     floor: dict[str, RoundTrips] = field(default_factory=dict)
 
-    def set_spans(self, states: Mapping[str, LinkState]) -> None:
-        """Put spans into new states, the same in both directions, and tell the controller.
+    def set_spans(self, states: Mapping[str, Duplex]) -> None:
+        """Put spans into new states and tell the controller.
 
         What the switches cost is taken off the delay that a span adds. Raises ImpairmentError when
         a state is not in force afterwards, ControllerError when its rules are not.
         """
-        for span, state in states.items():
-            floor_ns = int(self.floor[span].median_ns) if span in self.floor else 0
-            added = replace(state, delay_ns=max(0, state.delay_ns - floor_ns // 2))
-            self.impairer.apply(span, added, added)
-        self.controller.set_links(states)
+        for span, duplex in states.items():
+            self.impairer.apply(span, self._compensated(span, duplex))
+        self.controller.set_links({span: duplex.worse for span, duplex in states.items()})
 
-    def calibrate(self, states: Mapping[str, LinkState]) -> None:
+    def replay(self, span: str, trace: Sequence[tuple[int, Duplex]], begin_ns: int) -> None:
+        """Let a span change by itself; see `Impairer.replay`. The controller is not told."""
+        added = [(offset_ns, self._compensated(span, duplex)) for offset_ns, duplex in trace]
+        self.impairer.replay(span, added, begin_ns)
+
+    def _compensated(self, span: str, duplex: Duplex) -> Duplex:
+        floor_ns = int(self.floor[span].median_ns) if span in self.floor else 0
+        ways = [replace(way, delay_ns=max(0, way.delay_ns - floor_ns // 2)) for way in duplex.ways]
+        return Duplex(*ways)
+
+    def calibrate(self, states: Mapping[str, Duplex]) -> None:
         """Put spans into states, having measured what the switches add to just these delays."""
         self.floor.clear()
-        self.set_spans(states)
+        plain = {span: Duplex(*map(_undisturbed, duplex.ways)) for span, duplex in states.items()}
+        self.set_spans(plain)
         for span, seen in round_trips(self.lab).items():
-            added_ns = max(0.0, seen.median_ns - intended_round_trip_ns(states[span]))
+            added_ns = max(0.0, seen.median_ns - intended_round_trip_ns(plain[span]))
             self.floor[span] = replace(seen, median_ns=added_ns)
         self.set_spans(states)
 
-    def measure(self, when: str, states: Mapping[str, LinkState]) -> list[fidelity.Check]:
+    def measure(self, when: str, states: Mapping[str, Duplex]) -> list[fidelity.Check]:
         """Compare round trip, rate and loss of every span with the state it should be in."""
         seen = round_trips(self.lab)
         before = self.impairer.counters()
@@ -75,19 +84,25 @@ class Network:
             checks.append(fidelity.check_floor(when, span, state, floor))
             checks.append(fidelity.check_delay(when, span, state, floor, seen[span]))
             for index, direction in enumerate(("forward", "backward")):
-                train = found[span][index]
+                train, way = found[span][index], state.ways[index]
                 subject = f"{span} {direction} {when}"
-                checks.append(fidelity.check_rate(subject, state, self.access_bps, train))
+                checks.append(fidelity.check_rate(subject, way, self.access_bps, train))
                 passed = train.sent
-                if self.impairer.tells_drops_apart or state.loss == 0:
-                    passed -= after[span][index].queue_drops - before[span][index].queue_drops
-                lost = passed - train.received
-                checks.append(fidelity.check_loss(subject, state.loss, passed, lost))
+                if self.impairer.tells_drops_apart or not way.loss:
+                    now, then = after[span][index], before[span][index]
+                    passed -= now.queue_drops + now.early_drops
+                    passed += then.queue_drops + then.early_drops
+                checks.append(fidelity.check_train_loss(subject, way, passed, train))
         return checks
 
     def counters(self) -> dict[str, tuple[Counters, Counters]]:
         """Return the spans' counters; raises ImpairmentError when a span's engine is gone."""
         return self.impairer.counters()
+
+
+def _undisturbed(state: LinkState) -> LinkState:
+    """Return a state without its random parts, in which the switches can be measured."""
+    return replace(state, loss=Loss(), jitter=None, duplicate=0, corrupt=0, reorder=0, red=None)
 
 
 @contextmanager
@@ -105,7 +120,8 @@ def running_network(
     """
     (folder / "graph.json").write_text(twin.graph.to_json())
     links = dict.fromkeys(twin.graph.spans, twin.reference)
-    (folder / "links.json").write_text(json.dumps(dump_links(links)))
+    reported = {span: duplex.worse for span, duplex in links.items()}
+    (folder / "links.json").write_text(json.dumps(dump_links(reported)))
     with ExitStack() as stack:
         stack.enter_context(private_network())
         stack.enter_context(urgent_soft_interrupts(folder))

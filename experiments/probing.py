@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from topologies.emulation.errors import EmulationError
 from topologies.emulation.lab import Lab
 from topologies.emulation.prober import HEADERS
-from topologies.linkstate import LinkState
+from topologies.linkstate import Duplex, LinkState
 
 PINGS = 40
 PING_INTERVAL_S = 0.01
@@ -35,6 +35,7 @@ class RoundTrips:
     """Round-trip times between a span's probers in ns; ``lost`` counts the missing answers."""
 
     median_ns: float
+    mean_ns: float
     spread_ns: float
     lost: int
 
@@ -43,6 +44,7 @@ class RoundTrips:
 class Train:
     """What a packet train through one direction of a span found."""
 
+    frame_bytes: int
     rate_bps: float
     sent: int
     received: int
@@ -69,12 +71,12 @@ def round_trips(lab: Lab) -> dict[str, RoundTrips]:
     return {span: _parse_pings(span, output) for span, output in outputs.items()}
 
 
-def intended_round_trip_ns(state: LinkState) -> float:
-    """Return what a ping should take over an idle span in this state both ways."""
-    return 2 * state.delay_ns + 2 * PING_BYTES * 8e9 / state.rate_bps
+def intended_round_trip_ns(state: Duplex) -> float:
+    """Return what a ping should take over an idle span, on average."""
+    return state.round_trip_ns + sum(PING_BYTES * 8e9 / way.rate_bps for way in state.ways)
 
 
-def trains(lab: Lab, states: Mapping[str, LinkState], access_bps: int) -> dict[str, list[Train]]:
+def trains(lab: Lab, states: Mapping[str, Duplex], access_bps: int) -> dict[str, list[Train]]:
     """Send a packet train through both directions of every span; ``[forward, backward]``."""
     found: dict[str, list[Train]] = {span: [] for span in states}
     waiting = [(span, backward) for backward in (False, True) for span in states]
@@ -82,7 +84,7 @@ def trains(lab: Lab, states: Mapping[str, LinkState], access_bps: int) -> dict[s
         batch: list[tuple[str, bool]] = []
         total_bps = 0
         for item in list(waiting):
-            rate_bps = min(states[item[0]].rate_bps, access_bps)
+            rate_bps = min(states[item[0]].ways[item[1]].rate_bps, access_bps)
             if not batch or total_bps + rate_bps <= CONCURRENT_BPS:
                 batch.append(item)
                 waiting.remove(item)
@@ -99,20 +101,20 @@ def train_shape(state: LinkState, access_bps: int) -> tuple[int, int, int]:
     frame = max(128, min(state.mtu + 14, longest))
     low, high = TRAIN_FRAMES
     frames = max(low, min(high, math.ceil(rate_bps * TRAIN_S / (8 * frame))))
-    spare = state.queue_bytes / frame / 2
+    spare = state.queue_limit_bytes / frame / 2
     gap_ns = frame * 8e9 / rate_bps / (1 + min(0.1, spare / frames / 2))
     return frames, frame - HEADERS, int(gap_ns)
 
 
 def _run_batch(
-    lab: Lab, states: Mapping[str, LinkState], batch: list[tuple[str, bool]], access_bps: int
+    lab: Lab, states: Mapping[str, Duplex], batch: list[tuple[str, bool]], access_bps: int
 ) -> list[Train]:
     with ExitStack() as stack:
         receivers, senders = [], []
         for span, backward in batch:
             near, far = lab.graph.probers(span)
             source, sink = (far, near) if backward else (near, far)
-            frames, payload, gap_ns = train_shape(states[span], access_bps)
+            frames, payload, gap_ns = train_shape(states[span].ways[backward], access_bps)
             receive = [*_PROBER, "receive", sink.ip, str(frames), str(DEADLINE_S / 2)]
             receivers.append(lab.popen(sink.name, receive, stdout=subprocess.PIPE))
             send = [source.ip, sink.ip, str(frames), str(payload), str(gap_ns)]
@@ -129,13 +131,14 @@ def _run_batch(
         results = [
             json.loads(receiver.communicate(timeout=DEADLINE_S)[0]) for receiver in receivers
         ]
-    return [Train(result["rate_bps"], result["sent"], result["received"]) for result in results]
+    return [Train(**result) for result in results]
 
 
 def _parse_pings(span: str, output: str) -> RoundTrips:
-    times = [float(text) * 1e6 for text in re.findall(r"time=([0-9.]+) ms", output)]
+    times = [float(text) * 1e6 for text in re.findall(r"time=([0-9.]+) ms$", output, re.MULTILINE)]
     if len(times) < 3:
         raise EmulationError(f"span {span} does not answer: {output.strip()[-300:]}")
     # The first packet pays for the switches' look-ups.
     quartiles = statistics.quantiles(times[1:], n=4)
-    return RoundTrips(statistics.median(times[1:]), quartiles[2] - quartiles[0], PINGS - len(times))
+    median_ns, mean_ns = statistics.median(times[1:]), statistics.fmean(times[1:])
+    return RoundTrips(median_ns, mean_ns, quartiles[2] - quartiles[0], PINGS - len(times))

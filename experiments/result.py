@@ -50,9 +50,9 @@ def phase_results(
                 before, after = snapshots[index][span], snapshots[index + 1][span]
                 moved = sum(b.bytes - a.bytes for a, b in zip(before, after, strict=True))
             spans[span] = {
-                "rate_bps": state.rate_bps,
-                "rtt_ns": 2 * state.delay_ns,
-                "loss": state.loss,
+                "rate_bps": state.worse.rate_bps,
+                "rtt_ns": state.round_trip_ns,
+                "loss": state.worse.mean_loss,
                 "bytes": moved,
             }
         results.append(

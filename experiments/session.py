@@ -15,7 +15,7 @@ from experiments.record import Record
 from experiments.training import Training
 from experiments.twin import Change, Twin
 from topologies.emulation.impairer import Counters
-from topologies.linkstate import LinkState
+from topologies.linkstate import Duplex
 
 SAMPLE_S = 0.2
 STARTUP_TIMEOUT_S = 60.0
@@ -47,10 +47,10 @@ class Session:
     """
 
     phases: list[PhasePlan] = field(default_factory=list)
-    states: list[dict[str, LinkState]] = field(default_factory=list)
+    states: list[dict[str, Duplex]] = field(default_factory=list)
     snapshots: list[SpanCounters] = field(default_factory=list)
 
-    def begin(self, name: str, states: dict[str, LinkState], counters: SpanCounters) -> None:
+    def begin(self, name: str, states: dict[str, Duplex], counters: SpanCounters) -> None:
         """Begin a phase now."""
         self.phases.append(PhasePlan(name, time.monotonic_ns()))
         self.states.append(states)
@@ -133,6 +133,10 @@ def _apply(changes: list[Change], network: Network, record: Record, session: Ses
     counters = network.counters()
     states = {change.span: change.emulated for change in changes}
     network.set_spans(states)
+    begin_ns = time.monotonic_ns()
+    for change in changes:
+        if change.trace:
+            network.replay(change.span, ((0, change.emulated), *change.trace), begin_ns)
     upgraded = [change.span for change in changes if change.kind == "upgrade"]
     name = " and ".join(upgraded) + " upgraded" if upgraded else "aged"
     session.begin(name, session.states[-1] | states, counters)

@@ -11,21 +11,25 @@ from experiments.scenario import Scenario, load_scenario
 from topologies.errors import NetworkError
 from topologies.files import FileError
 from topologies.graph import Graph, build_graph
-from topologies.linkstate import LinkState
-from topologies.spans import campus_grade, span_states
+from topologies.linkstate import Duplex
+from topologies.spans import campus_grade, span_states, traced
 from topologies.units import render
 
 
 @dataclass(frozen=True)
 class Change:
-    """A span's state from a step on; ``kind`` is ``age`` at the end of the reference phase."""
+    """A span's state from a step on; ``kind`` is ``age`` at the end of the reference phase.
+
+    ``trace`` holds the emulated states that follow it by themselves, by their offset in ns.
+    """
 
     step: int
     kind: str
     span: str
     upgrade: str | None
-    real: LinkState
-    emulated: LinkState
+    real: Duplex
+    emulated: Duplex
+    trace: tuple[tuple[int, Duplex], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Twin:
     """
 
     graph: Graph
-    reference: LinkState
+    reference: Duplex
     changes: tuple[Change, ...]
     access_bps: dict[str, int]
     gradient_bytes: int
@@ -49,12 +53,12 @@ class Twin:
     compute_ns: int
 
     @property
-    def initial(self) -> dict[str, LinkState]:
+    def initial(self) -> dict[str, Duplex]:
         """Emulated state of every span after the reference phase and before any upgrade."""
         return {change.span: change.emulated for change in self.changes if change.kind == "age"}
 
     @property
-    def final(self) -> dict[str, LinkState]:
+    def final(self) -> dict[str, Duplex]:
         """Emulated state of every span at the end of the run."""
         return {change.span: change.emulated for change in self.changes}
 
@@ -88,10 +92,15 @@ def twin_of(scenario: Scenario) -> Twin:
         for step, upgrade, real in zip(moments, [None, *applied], states, strict=True):
             try:
                 emulated = real.scaled(scale.bytes, scale.time)
+                trace = [] if upgrade else traced(spec, real)
+                later = tuple(
+                    (int(after_ns * scale.time), state.scaled(scale.bytes, scale.time))
+                    for after_ns, state in trace
+                )
             except NetworkError as error:
                 raise NetworkError(f"network.spans.{span}: {error}") from None
             kind = "upgrade" if upgrade else "age"
-            changes.append(Change(step, kind, span, upgrade, real, emulated))
+            changes.append(Change(step, kind, span, upgrade, real, emulated, later))
     gradient_bytes = int(scenario.workload.gradients * scale.bytes) // 4 * 4
     if gradient_bytes < 4096:
         raise NetworkError(
@@ -100,7 +109,9 @@ def twin_of(scenario: Scenario) -> Twin:
         )
     return Twin(
         graph=graph,
-        reference=campus_grade(list(fabrics.values()), network.mtu).scaled(scale.bytes, scale.time),
+        reference=Duplex.both(campus_grade(list(fabrics.values()), network.mtu)).scaled(
+            scale.bytes, scale.time
+        ),
         changes=tuple(sorted(changes, key=lambda change: change.step)),
         access_bps={
             host.name: int(fabrics[host.campus].rate * scale.bytes / scale.time)

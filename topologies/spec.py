@@ -9,8 +9,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from topologies.ageing.conditions import CONDITIONS
 from topologies.files import FileModel
+from topologies.statespec import StateSpec
 from topologies.suggest import unknown
-from topologies.units import Duration, Length, Rate, Size
+from topologies.units import Duration, Length, Rate
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$", examples=["north"])]
 
@@ -50,7 +51,13 @@ class CampusSpec(FileModel):
     fabric: FabricSpec = FabricSpec()
 
 
-class SpanSpec(FileModel):
+class TraceSpec(StateSpec):
+    """A change of both directions of a span, some time after training began on the aged spans."""
+
+    after: Duration
+
+
+class SpanSpec(StateSpec):
     """A link between two campuses: a condition on a route, or its link state stated outright."""
 
     between: tuple[Name, Name] | None = Field(
@@ -59,10 +66,11 @@ class SpanSpec(FileModel):
     route: Length | None = Field(None, description="length of the cable, not of the straight line")
     condition: Name | None = Field(None, description="a preset of the ageing model")
     age: Duration = 0
-    rate: Rate | None = None
-    delay: Duration | None = Field(None, description="one way")
-    loss: float | None = Field(None, ge=0, le=1, description="probability of losing a frame")
-    queue: Size | None = Field(None, gt=0)
+    forward: StateSpec | None = Field(None, description="what differs from first to second")
+    backward: StateSpec | None = Field(None, description="what differs from second to first")
+    trace: list[TraceSpec] | None = Field(
+        None, min_length=1, max_length=4096, description="how the aged span changes by itself"
+    )
 
     @field_validator("condition")
     @classmethod
@@ -90,8 +98,9 @@ class SpanSpec(FileModel):
                 raise ValueError("needs a delay or a route beside its rate")
             if self.age:
                 raise ValueError("has an age but no condition: only conditions age")
-        if self.rate == 0:
-            raise ValueError("rate must be above 0")
+        times = [change.after for change in self.trace or ()]
+        if times != sorted(set(times)):
+            raise ValueError("trace: each change must come after the one before it")
         return self
 
 
@@ -137,8 +146,15 @@ class NetworkSpec(FileModel):
 
     @property
     def mtu(self) -> int:
-        """Return the largest packet that every fabric carries."""
-        return min(campus.fabric.mtu for campus in self.campuses.values())
+        """Return the largest packet that every fabric and every span carries."""
+        states = [
+            state
+            for span in self.spans.values()
+            for state in (span, span.forward, span.backward, *(span.trace or ()))
+        ]
+        limits: list[int] = [campus.fabric.mtu for campus in self.campuses.values()]
+        limits += [state.mtu for state in states if state and state.mtu]
+        return min(limits)
 
 
 def ends(name: str, span: SpanSpec, campuses: tuple[str, ...]) -> tuple[str, str]:

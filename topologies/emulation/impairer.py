@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from topologies.linkstate import LinkState
+from topologies.linkstate import Duplex, LinkState
 
 LATENESS_EDGES_US = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 """Upper edges of the lateness histogram; one more bucket holds what is later still."""
@@ -19,9 +18,12 @@ class Counters:
 
     Attributes:
         packets, bytes: frames offered, wire bytes with the Ethernet header.
-        delivered, delivered_bytes: frames handed on at the far end.
+        delivered, delivered_bytes: frames handed on at the far end, duplicates included.
         lost: frames lost on purpose by the link state's loss.
+        duplicated, corrupted: frames that were sent twice, and with a wrong bit.
         queue_drops: frames that found the modelled queue full.
+        early_drops, marked: frames that random early detection dropped, and marked (ECN).
+        deepest_bytes: most that ever stood in the modelled queue; 0 where that is not measured.
         down_drops: frames offered while the link was down.
         oversize_drops: frames larger than the MTU.
         errors: frames lost by the emulator itself; anything but 0 spoils a run.
@@ -34,17 +36,16 @@ class Counters:
     delivered: int = 0
     delivered_bytes: int = 0
     lost: int = 0
+    duplicated: int = 0
+    corrupted: int = 0
     queue_drops: int = 0
+    early_drops: int = 0
+    marked: int = 0
+    deepest_bytes: int = 0
     down_drops: int = 0
     oversize_drops: int = 0
     errors: int = 0
     lateness: list[int] = field(default_factory=list)
-
-    def record_lateness(self, late_ns: int) -> None:
-        """Count one departure that was ``late_ns`` after it was due."""
-        if not self.lateness:
-            self.lateness = [0] * (len(LATENESS_EDGES_US) + 1)
-        self.lateness[bisect_left(LATENESS_EDGES_US, late_ns / 1000)] += 1
 
 
 def lateness_quantile_us(histogram: list[int], quantile: float) -> float:
@@ -70,6 +71,10 @@ class Impairer(Protocol):
     name: str
     tells_drops_apart: bool
 
+    @staticmethod
+    def unable(state: LinkState) -> str | None:
+        """Name what this back end cannot do of a state, and what can be done instead."""
+
     def __init__(self, spans: Iterable[str], mtu: int, seed: int) -> None:
         """Make a cable per span, down until `apply`; every loss is drawn from ``seed``."""
 
@@ -77,10 +82,17 @@ class Impairer(Protocol):
     def cables(self) -> Mapping[str, tuple[str, str]]:
         """By span, the network devices at its first and its second end."""
 
-    def apply(self, span: str, forward: LinkState, backward: LinkState) -> None:
+    def apply(self, span: str, duplex: Duplex) -> None:
         """Set both directions and read them back; packets under way keep their due time.
 
         Raises ImpairmentError when a state is refused or not in force afterwards.
+        """
+
+    def replay(self, span: str, trace: Sequence[tuple[int, Duplex]], begin_ns: int) -> None:
+        """Follow a trace: each state from ``begin_ns`` (CLOCK_MONOTONIC) plus its offset (ns) on.
+
+        The last state stays; the next `apply` ends a replay. Returns at once. Raises
+        ImpairmentError when a state is refused.
         """
 
     def counters(self) -> dict[str, tuple[Counters, Counters]]:

@@ -20,9 +20,9 @@ from mininet.topo import Topo
 from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.kernel import widen_packet_sockets
 from topologies.graph import Graph, Host
+from topologies.linkstate import ETHERNET_HEADER
 
 HOST_INTERFACE = "net0"
-ETHERNET_HEADER = 14
 ACCESS_QUEUE_FRAMES = 256
 SWITCH_BUFFER_BYTES = 8 << 20
 """Receive buffer of a switch port in user space: tens of ms at the rates that one carries."""

@@ -28,28 +28,28 @@ _STRETCHES = 10
 
 
 def receive(address: str, count: int, deadline_s: float) -> dict[str, Any]:
-    """Collect a train; return received frames, rate in bit/s and loss, by kernel time stamps."""
+    """Collect a train until silence; return its summary, by kernel time stamps."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 16 << 20)
         udp.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         udp.bind((address, PORT))
         print("ready", flush=True)
-        arrivals: list[tuple[int, int]] = []
+        arrivals: dict[int, int] = {}
         wire_bytes = 0
         wait_s = deadline_s
-        while not arrivals or arrivals[-1][0] < count - 1:
+        while len(arrivals) < count:
             if not select.select([udp], [], [], wait_s)[0]:
                 break
             payload, ancillary, _, _ = udp.recvmsg(1 << 16, 64)
             seconds, nanoseconds = struct.unpack("qq", ancillary[0][2])
-            arrivals.append((struct.unpack_from("!I", payload)[0], seconds * 10**9 + nanoseconds))
+            arrivals[struct.unpack_from("!I", payload)[0]] = seconds * 10**9 + nanoseconds
             wire_bytes = len(payload) + HEADERS
             wait_s = _SILENCE_S
-    return summarise(arrivals, wire_bytes, count)
+    return summarise(list(arrivals.items()), wire_bytes, count)
 
 
 def summarise(arrivals: list[tuple[int, int]], wire_bytes: int, count: int) -> dict[str, Any]:
-    """Turn ``(sequence, time_ns)`` pairs into ``received``, ``sent``, ``rate_bps`` and ``loss``.
+    """Turn ``(sequence, time_ns)`` pairs into the fields of a `Train`; duplicates are left out.
 
     The first frames, which found the queue empty, are left out of the rate; lost frames took their
     time on the wire and count. The rate is the median of ten stretches of the train, so that a
@@ -65,10 +65,10 @@ def summarise(arrivals: list[tuple[int, int]], wire_bytes: int, count: int) -> d
     ]
     rate_bps = statistics.median(rates) if rates else 0.0
     return {
+        "frame_bytes": wire_bytes,
         "sent": count,
         "received": len(arrivals),
         "rate_bps": rate_bps,
-        "loss": 1 - len(arrivals) / count,
     }
 
 

@@ -1,7 +1,8 @@
-"""The relay process of one span: moves frames between two TAP devices when they are due.
+"""The relays of all spans: a process each, forked from one that has the compiled code loaded.
 
-Started by `impairer.RelayImpairer` with two TAP descriptors and a control socket, over which it
-takes one JSON request per line and answers each with one line. It exits when that socket closes.
+Started by `impairer.RelayImpairer` with a JSON job on the command line. Each relay moves frames
+between two TAP devices, takes requests over its control socket and exits when that closes.
+Without a job it only compiles what a later start will load.
 """
 
 from __future__ import annotations
@@ -9,103 +10,95 @@ from __future__ import annotations
 import gc
 import json
 import os
-import select
 import sys
-from collections import deque
-from dataclasses import asdict
-from random import Random
-from time import monotonic_ns
+from multiprocessing.connection import Connection
 from typing import Any
 
+import numpy as np
+
 from topologies.emulation.priority import RELAY, take
-from topologies.emulation.relay.queue import Line
-from topologies.linkstate import LinkState
-
-BATCH = 64
-"""Frames read from one device before the other gets its turn."""
-MAX_FRAME = 1 << 16
+from topologies.emulation.relay.engine import POLL, READABLE, Direction, new_direction, pump
 
 
-class Direction:
-    """Frames on their way from one device to another."""
-
-    def __init__(self, source: int, sink: int, line: Line) -> None:
-        self.source, self.sink, self.line = source, sink, line
-        self.under_way: deque[tuple[int, bytes]] = deque()
-
-    def receive(self) -> None:
-        """Read up to `BATCH` frames and admit them."""
-        for _ in range(BATCH):
-            try:
-                frame = os.read(self.source, MAX_FRAME)
-            except BlockingIOError:
-                return
-            due_ns = self.line.admit(len(frame), monotonic_ns())
-            if due_ns is not None:
-                self.under_way.append((due_ns, frame))
-
-    def deliver(self) -> None:
-        """Hand on every frame that is due."""
-        under_way, counters = self.under_way, self.line.counters
-        while under_way and (late_ns := monotonic_ns() - under_way[0][0]) >= 0:
-            _, frame = under_way.popleft()
-            try:
-                os.write(self.sink, frame)
-            except OSError:
-                counters.errors += 1
-                continue
-            counters.delivered += 1
-            counters.delivered_bytes += len(frame)
-            counters.record_lateness(late_ns)
-
-
-def relay(directions: tuple[Direction, Direction], control: int) -> None:
-    """Run until the control socket closes."""
-    sources = {direction.source: direction for direction in directions}
-    pending = b""
-    while True:
-        dues = [direction.under_way[0][0] for direction in directions if direction.under_way]
-        wait_s = max(0, min(dues) - monotonic_ns()) / 1e9 if dues else None
-        # select and not epoll: epoll rounds its timeout up to a millisecond.
-        ready, _, _ = select.select([control, *sources], [], [], wait_s)
-        for direction in directions:
-            direction.deliver()
-        for source in ready:
-            if source in sources:
-                sources[source].receive()
-        if control in ready:
-            data = os.read(control, MAX_FRAME)
-            if not data:
-                return
-            *requests, pending = (pending + data).split(b"\n")
-            for request in requests:
-                answer = json.dumps(answer_to(json.loads(request), directions)) + "\n"
-                os.write(control, answer.encode())
-
-
-def answer_to(request: dict[str, Any], directions: tuple[Direction, Direction]) -> Any:
-    """Carry a request out: new link states, if it has any; answer with what is in force."""
-    for direction, state in zip(directions, request.get("apply", ()), strict=False):
-        direction.line.state = LinkState(**state)
-    return {
-        "states": [asdict(direction.line.state) for direction in directions],
-        "counters": [asdict(direction.line.counters) for direction in directions],
-        "realtime": os.sched_getscheduler(0) == os.SCHED_FIFO,
-    }
-
-
-def main() -> None:
-    """Read the job from the command line: two TAP descriptors, the control descriptor, a seed."""
-    first, second, control = (int(argument) for argument in sys.argv[1:4])
-    seed = sys.argv[4]
+def relay(descriptors: list[int], seed: list[int], mtu: int) -> None:
+    """Run one span's relay, between two devices, until its control socket closes."""
+    first, second, control = descriptors
     take(RELAY)
     for descriptor in (first, second):
         os.set_blocking(descriptor, False)
-    down = LinkState(rate_bps=1, delay_ns=0, up=False)
-    forward = Direction(first, second, Line(down, Random(f"{seed}>")))
-    backward = Direction(second, first, Line(down, Random(f"{seed}<")))
+    directions = [
+        new_direction(first, second, [*seed, 0], mtu),
+        new_direction(second, first, [*seed, 1], mtu),
+    ]
+    polls = np.array([(number, READABLE, 0) for number in (first, second, control)], POLL)
+    timespec = np.zeros(2, np.int64)
     gc.disable()  # no cycles are made, and a collection would make frames late
-    relay((forward, backward), control)
+    with Connection(control) as connection:
+        while True:
+            pump(directions[0], directions[1], polls, timespec)
+            if not connection.poll():
+                return  # a device is gone
+            try:
+                states = connection.recv()
+            except EOFError:
+                return
+            if states is not None:
+                directions = [*map(put, directions, states)]
+            connection.send(
+                {
+                    "states": [direction.line[:3] for direction in directions],
+                    "counters": [counters_of(direction) for direction in directions],
+                    "realtime": os.sched_getscheduler(0) == os.SCHED_FIFO,
+                }
+            )
+
+
+def put(direction: Direction, arrays: tuple[Any, Any, Any]) -> Direction:
+    """Put a direction into new states; what is under way stays as it is."""
+    states, jitters, patterns = arrays
+    line = direction.line._replace(states=states, jitters=jitters, patterns=patterns)
+    line.progress[0]["state"] = line.progress[0]["place"] = 0
+    return direction._replace(line=line)
+
+
+def counters_of(direction: Direction) -> dict[str, Any]:
+    """Return what has happened as the fields of `Counters`."""
+    counts = direction.line.counts
+    return {name: counts[name][0].tolist() for name in counts.dtype.names}
+
+
+def load() -> None:
+    """Compile the pump, or load what was compiled, by running it once on nothing."""
+    ours, theirs = os.pipe()
+    os.write(theirs, b".")
+    null = os.open(os.devnull, os.O_RDWR)
+    nothing = [new_direction(null, null, [0], mtu=64) for _ in range(2)]
+    polls = np.array([(-1, 0, 0), (-1, 0, 0), (ours, READABLE, 0)], POLL)
+    pump(nothing[0], nothing[1], polls, np.zeros(2, np.int64))
+    for descriptor in (ours, theirs, null):
+        os.close(descriptor)
+
+
+def main() -> None:
+    """Load the code and fork the relays that the job names, then wait for their end."""
+    load()
+    if len(sys.argv) == 1:
+        return
+    job = json.loads(sys.argv[1])
+    for span in job["spans"]:
+        if os.fork() == 0:
+            for other in job["spans"]:
+                if other is not span:
+                    for descriptor in other["descriptors"]:
+                        os.close(descriptor)
+            relay(span["descriptors"], span["seed"], job["mtu"])
+            os._exit(0)
+    # A device goes when the last process that holds it does.
+    for span in job["spans"]:
+        for descriptor in span["descriptors"]:
+            os.close(descriptor)
+    for _ in job["spans"]:
+        os.wait()
 
 
 if __name__ == "__main__":

@@ -9,17 +9,23 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from multiprocessing.connection import Connection
 from typing import Any
+from zlib import crc32
+
+import numpy as np
 
 from topologies.emulation.errors import ImpairmentError, MachineError
 from topologies.emulation.impairer import Counters
-from topologies.linkstate import LinkState
+from topologies.emulation.relay.records import state_arrays
+from topologies.linkstate import Duplex, LinkState
 
 _TUNSETIFF = 0x400454CA
 _IFF_TAP_NO_PI = 0x0002 | 0x1000
 _ANSWER_TIMEOUT_S = 5.0
+_LOAD_TIMEOUT_S = 120.0
+"""The first answer may wait for the relay's code to be compiled, once on a machine."""
 
 
 class RelayImpairer:
@@ -28,19 +34,37 @@ class RelayImpairer:
     name = "relay"
     tells_drops_apart = True
 
+    @staticmethod
+    def unable(state: LinkState) -> str | None:
+        """See `Impairer.unable`: the relay does all of a link state."""
+        return None
+
     def __init__(self, spans: Iterable[str], mtu: int, seed: int) -> None:
         """Make a cable and a process per span, down until `apply`.
 
         Raises MachineError where TAP devices cannot be made.
         """
         self._relays: dict[str, _Relay] = {}
+        jobs: list[dict[str, list[int]]] = []
+        handed_over: list[int] = []
         try:
             for index, span in enumerate(spans):
                 devices = (f"span{index}a", f"span{index}b")
-                self._relays[span] = _Relay(span, devices, mtu, f"{seed}/{span}")
-        except BaseException:
-            self.close()
-            raise
+                ours, theirs = socket.socketpair()
+                self._relays[span] = _Relay(span, devices, Connection(ours.detach()))
+                handed_over.append(theirs.detach())
+                handed_over += (taps := [_open_tap(device, mtu) for device in devices])
+                seeds = [abs(seed), crc32(span.encode())]
+                jobs.append({"descriptors": [*taps, handed_over[-3]], "seed": seeds})
+            job = json.dumps({"spans": jobs, "mtu": mtu})
+            self._processes = subprocess.Popen(
+                [sys.executable, "-I", "-m", "topologies.emulation.relay", job],
+                pass_fds=handed_over,
+                start_new_session=True,
+            )
+        finally:
+            for descriptor in handed_over:
+                os.close(descriptor)
 
     @property
     def cables(self) -> Mapping[str, tuple[str, str]]:
@@ -50,20 +74,29 @@ class RelayImpairer:
     @property
     def realtime(self) -> bool:
         """Whether every relay runs at real-time priority."""
-        return all(relay.ask({})["realtime"] for relay in self._relays.values())
+        return all(relay.ask()["realtime"] for relay in self._relays.values())
 
-    def apply(self, span: str, forward: LinkState, backward: LinkState) -> None:
+    def apply(self, span: str, duplex: Duplex) -> None:
         """See `Impairer.apply`."""
-        asked = [asdict(forward), asdict(backward)]
-        in_force = self._relays[span].ask({"apply": asked})["states"]
-        if in_force != asked:
-            raise ImpairmentError(f"span {span}: asked for {asked}, in force is {in_force}")
+        self._put(span, [state_arrays([(0, state)]) for state in duplex.ways])
+
+    def replay(self, span: str, trace: Sequence[tuple[int, Duplex]], begin_ns: int) -> None:
+        """See `Impairer.replay`; each state begins to the nanosecond."""
+        times = [begin_ns + offset_ns for offset_ns, _ in trace]
+        states = zip(*(duplex.ways for _, duplex in trace), strict=True)
+        self._put(span, [state_arrays([*zip(times, way, strict=True)]) for way in states])
+
+    def _put(self, span: str, asked: list[tuple[Any, Any, Any]]) -> None:
+        in_force = self._relays[span].ask(asked)["states"]
+        for way, found in zip(asked, in_force, strict=True):
+            if not all(map(np.array_equal, way, found)):
+                raise ImpairmentError(f"span {span}: asked for {way}, in force is {found}")
 
     def counters(self) -> dict[str, tuple[Counters, Counters]]:
         """See `Impairer.counters`."""
         read = {}
         for span, relay in self._relays.items():
-            forward, backward = relay.ask({})["counters"]
+            forward, backward = relay.ask()["counters"]
             read[span] = (Counters(**forward), Counters(**backward))
         return read
 
@@ -72,53 +105,35 @@ class RelayImpairer:
         for relay in self._relays.values():
             relay.close()
         self._relays.clear()
+        try:
+            self._processes.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._processes.pid, 9)
+            self._processes.wait()
 
 
 class _Relay:
-    """One span's process and the socket it is commanded through."""
+    """The socket that one span's relay is commanded through."""
 
-    def __init__(self, span: str, devices: tuple[str, str], mtu: int, seed: str) -> None:
+    def __init__(self, span: str, devices: tuple[str, str], control: Connection) -> None:
         self.span, self.devices = span, devices
-        taps = [_open_tap(device, mtu) for device in devices]
-        self._control, theirs = socket.socketpair()
-        self._control.settimeout(_ANSWER_TIMEOUT_S)
-        descriptors = (*taps, theirs.fileno())
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-I",
-                "-m",
-                "topologies.emulation.relay",
-                *map(str, descriptors),
-                seed,
-            ],
-            pass_fds=descriptors,
-            start_new_session=True,
-        )
-        theirs.close()
-        for tap in taps:
-            os.close(tap)
-        self._answers = self._control.makefile("r")
+        self._control = control
+        self._timeout_s = _LOAD_TIMEOUT_S
 
-    def ask(self, request: dict[str, Any]) -> Any:
-        """Send one request; return its answer. Raises ImpairmentError when the relay is gone."""
+    def ask(self, states: Any = None) -> Any:
+        """Send new states, if any; return the answer. Raises ImpairmentError if it is gone."""
         try:
-            self._control.sendall(json.dumps(request).encode() + b"\n")
-            answer = self._answers.readline()
-        except OSError as error:
-            raise ImpairmentError(f"relay of span {self.span} does not answer: {error}") from None
-        if not answer:
-            raise ImpairmentError(f"relay of span {self.span} ended ({self._process.poll()})")
-        return json.loads(answer)
+            self._control.send(states)
+            if not self._control.poll(self._timeout_s):
+                raise ImpairmentError(f"relay of span {self.span} does not answer")
+            answer = self._control.recv()
+        except (OSError, EOFError):
+            raise ImpairmentError(f"relay of span {self.span} ended") from None
+        self._timeout_s = _ANSWER_TIMEOUT_S
+        return answer
 
     def close(self) -> None:
-        self._answers.close()
         self._control.close()
-        try:
-            self._process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
 
 def _open_tap(device: str, mtu: int) -> int:

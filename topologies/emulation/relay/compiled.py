@@ -1,0 +1,54 @@
+"""Compiles what must keep up with packets, and gives it the system calls that it needs.
+
+With ``NUMBA_DISABLE_JIT=1`` the same functions run interpreted: slower, and easier to step through.
+The C library's functions are found by name when the code is linked, so that it can be cached.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+from numba import types
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def compiled(function: F) -> F:
+    """Compile a function at its first call, for good: the result is kept on disk."""
+    return cast(F, numba.njit(cache=True, nogil=True, boundscheck=False)(function))
+
+
+def _system_call(name: str, *arguments: tuple[Any, Any]) -> Any:
+    """Return a C function of ``(numba type, ctypes type)`` arguments that returns a long."""
+    if INTERPRETED:
+        function = getattr(_libc, name)
+        function.restype = ctypes.c_long
+        function.argtypes = [argument for _, argument in arguments]
+        return function
+    return types.ExternalFunction(name, types.intp(*(argument for argument, _ in arguments)))
+
+
+_INT, _POINTER = (types.int32, ctypes.c_int), (types.intp, ctypes.c_void_p)
+_LONG = (types.intp, ctypes.c_long)
+
+read = _system_call("read", _INT, _POINTER, _LONG)
+write = _system_call("write", _INT, _POINTER, _LONG)
+ppoll = _system_call("ppoll", _POINTER, _LONG, _POINTER, _POINTER)
+_clock_gettime = _system_call("clock_gettime", _INT, _POINTER)
+
+CLOCK_MONOTONIC = 1
+
+
+@compiled
+def monotonic_ns(timespec: Any) -> int:
+    """Return CLOCK_MONOTONIC; ``timespec`` is an int64[2] to work in."""
+    _clock_gettime(CLOCK_MONOTONIC, timespec.ctypes.data)
+    now_ns: int = timespec[0] * 1_000_000_000 + timespec[1]
+    return now_ns
