@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from topologies.files import FileModel
 from topologies.linkstate import MAX_PATTERN, Distribution, Jitter, LinkState, Loss, Red
@@ -15,13 +21,19 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 MIN_MTU, MAX_MTU = 1280, 9000
 
 
-def _short(key: str) -> BeforeValidator:
-    """Take a bare value for a mapping with that one key."""
+def _short(key: str) -> WrapValidator:
+    """Take a bare value for a mapping with that one key; errors are located at the value."""
 
-    def expand(value: Any) -> Any:
-        return {key: value} if isinstance(value, str | int | float) else value
+    def expand(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        if not isinstance(value, str | int | float):
+            return validate(value)
+        try:
+            return validate({key: value})
+        except ValidationError as error:
+            message = error.errors()[0]["msg"]
+            raise ValueError(message.removeprefix("Value error, ")) from None
 
-    return BeforeValidator(expand)
+    return WrapValidator(expand)
 
 
 class JitterSpec(FileModel):

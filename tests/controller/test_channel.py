@@ -15,7 +15,7 @@ from controller.client import ControllerClient
 from controller.errors import ControllerError, LinkStateError
 from controller.links import dump_links, parse_links
 from topologies.graph import Graph
-from topologies.linkstate import LinkState
+from topologies.linkstate import LinkState, Loss
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def test_a_policy_that_raises_is_named_and_leaves_the_rules_alone(
 
 
 def test_link_states_survive_the_way_there(links: dict[str, LinkState]) -> None:
-    links["north-south"] = LinkState(10**7, 5, loss=0.25, up=False)
+    links["north-south"] = LinkState(10**7, 5, loss=Loss(0.25), up=False)
     parsed = parse_links(json.loads(json.dumps(dump_links(links))), links.keys(), {})
     assert dump_links(parsed) == dump_links(links)
     with pytest.raises(LinkStateError, match=r"north-south\.rate_bps: is missing"):

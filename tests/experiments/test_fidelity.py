@@ -12,10 +12,11 @@ from experiments.fidelity import Check, verdict
 from experiments.probing import RoundTrips, Train
 from tests.fakes.steps import MS
 from topologies.emulation.impairer import LATENESS_EDGES_US, Counters
-from topologies.linkstate import LinkState
+from topologies.linkstate import Duplex, Jitter, LinkState, Loss
 
-STATE = LinkState(100 * 10**6, 5 * MS, loss=0.0, mtu=1500)
-FLOOR = RoundTrips(400_000, 50_000, 0)
+STATE = LinkState(100 * 10**6, 5 * MS, mtu=1500)
+FLOOR = RoundTrips(400_000, 400_000, 50_000, 0)
+BOTH = Duplex.both(STATE)
 GOOD = Check("x", "y", 1, 1, 0, "ms", ok=True)
 BAD = Check("rate", "west-east", 100, 50, 2, "Mbit/s", ok=False)
 FATAL = Check("loss", "west-east", 0, 1, 0, "frames", ok=False, fatal=True)
@@ -50,20 +51,50 @@ def test_a_reason_says_what_was_measured_and_what_was_meant() -> None:
     ("rtt_ms", "ok"), [(10.0, True), (10.4, True), (9.6, True), (11.0, False), (9.0, False)]
 )
 def test_round_trip(rtt_ms: float, ok: bool) -> None:
-    seen = RoundTrips(rtt_ms * MS, 30_000, 0)
-    assert fidelity.check_delay("before", "west-east", STATE, FLOOR, seen).ok is ok
+    seen = RoundTrips(rtt_ms * MS, 0, 30_000, 0)
+    assert fidelity.check_delay("before", "west-east", BOTH, FLOOR, seen).ok is ok
 
 
 def test_a_slow_span_adds_the_serialisation_of_a_ping() -> None:
-    slow = LinkState(10**6, 5 * MS)
-    seen = RoundTrips(10 * MS + 2 * 98 * 8 * 1000, 30_000, 0)
+    slow = Duplex.both(LinkState(10**6, 5 * MS))
+    seen = RoundTrips(10 * MS + 2 * 98 * 8 * 1000, 0, 30_000, 0)
     assert fidelity.check_delay("before", "west-east", slow, FLOOR, seen).ok
-    assert not fidelity.check_delay("before", "west-east", slow, FLOOR, RoundTrips(1e7, 0, 0)).ok
+    assert not fidelity.check_delay("before", "west-east", slow, FLOOR, RoundTrips(1e7, 0, 0, 0)).ok
+
+
+def test_jitter_moves_the_mean_of_forty_pings_by_no_more_than_it_can() -> None:
+    jittery = Duplex(replace(STATE, jitter=Jitter(MS)), STATE)
+
+    def judged(mean_ms: float) -> bool:
+        seen = RoundTrips(20 * MS, mean_ms * MS, 30_000, 0)
+        return fidelity.check_delay("before", "west-east", jittery, FLOOR, seen).ok
+
+    assert judged(10.0)
+    assert judged(11.0)  # 0.2 + 3 % + 4 x 1 ms / sqrt(40)
+    assert not judged(11.3)
+
+
+@pytest.mark.parametrize(
+    ("state", "received", "ok"),
+    [
+        (STATE, 1000, True),
+        (STATE, 999, False),
+        (replace(STATE, corrupt=0.1), 900, True),
+        (replace(STATE, corrupt=0.1), 1000, False),
+        (replace(STATE, loss=Loss(bit_error_rate=1e-5)), 886, True),
+        (replace(STATE, loss=Loss(bit_error_rate=1e-5)), 960, False),
+        (replace(STATE, loss=Loss(bad=1, enter=0.01, leave=0.1)), 840, True),
+        (replace(STATE, loss=Loss(bad=1, enter=0.5, leave=0.5)), 840, False),
+    ],
+)
+def test_what_a_train_misses_is_judged_by_cause(state: LinkState, received: int, ok: bool) -> None:
+    train = Train(1514, 1e8, 1000, received)
+    assert fidelity.check_train_loss("west-east", state, 1000, train).ok is ok
 
 
 def test_the_switches_must_not_be_slower_than_the_span() -> None:
-    assert fidelity.check_floor("before", "west-east", STATE, FLOOR).ok
-    short = LinkState(10**8, 150_000)
+    assert fidelity.check_floor("before", "west-east", BOTH, FLOOR).ok
+    short = Duplex.both(LinkState(10**8, 150_000))
     assert not fidelity.check_floor("before", "west-east", short, FLOOR).ok
 
 
@@ -78,16 +109,16 @@ def test_the_switches_must_not_be_slower_than_the_span() -> None:
     ],
 )
 def test_rate(mbit: float, access: int, ok: bool) -> None:
-    train = Train(mbit * 1e6, 500, 500)
+    train = Train(1514, mbit * 1e6, 500, 500)
     check = fidelity.check_rate("west-east forward before", STATE, access, train)
     assert check.ok is ok
     assert "forward" in check.subject
 
 
 def test_loss_while_training_is_judged_phase_by_phase() -> None:
-    lossy = replace(STATE, loss=0.1)
+    lossy = Duplex.both(replace(STATE, loss=Loss(0.1)))
     phases = [PhasePlan("reference", 0), PhasePlan("aged", 1)]
-    states = [{"west-east": STATE}, {"west-east": lossy}]
+    states = [{"west-east": BOTH}, {"west-east": lossy}]
 
     def counted(delivered: int, lost: int) -> dict[str, tuple[Counters, Counters]]:
         way = Counters(delivered=delivered, lost=lost)
@@ -119,7 +150,7 @@ def test_loss_while_training_is_judged_phase_by_phase() -> None:
     ],
 )
 def test_loss_is_judged_as_a_binomial(probability: float, frames: int, lost: int, ok: bool) -> None:
-    assert fidelity.check_loss("west-east", probability, frames, lost).ok is ok
+    assert fidelity.check_loss("west-east", frames, lost, probability, probability).ok is ok
 
 
 def test_drops_that_nobody_modelled_are_fatal_where_they_grew() -> None:

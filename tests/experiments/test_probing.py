@@ -34,7 +34,7 @@ def test_a_train_fills_the_span_and_never_overflows_its_queue(
     assert gap_ns <= wire_ns + 1, "sent no slower than the span drains, or its rate is not seen"
     sent_ns = (frames - HEAD) * gap_ns
     left = frames - sent_ns / wire_ns  # frames in the queue when the last one comes
-    assert left * frame <= state.queue_bytes + frame
+    assert left * frame <= state.queue_limit_bytes + frame
 
 
 PING = """PING 10.255.1.2 (10.255.1.2) 56(84) bytes of data.

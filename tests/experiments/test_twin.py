@@ -32,9 +32,9 @@ def test_quantities_follow_the_scales() -> None:
     assert twin.compute_ns == 200 * 10**6
     assert set(twin.access_bps.values()) == {200 * 10**6}
     assert set(twin.access_bps) == {host.name for host in twin.graph.hosts}
-    span = twin.initial["north-south"]
+    span = twin.initial["north-south"].forward
     assert (span.rate_bps, span.delay_ns) == (5 * 10**6, 2 * 10**6)
-    assert (twin.reference.rate_bps, twin.reference.delay_ns) == (200 * 10**6, 4_000)
+    assert (twin.reference.worse.rate_bps, twin.reference.worse.delay_ns) == (200 * 10**6, 4_000)
 
 
 def test_the_groups_that_decide_a_step_are_kept() -> None:
@@ -43,7 +43,7 @@ def test_the_groups_that_decide_a_step_are_kept() -> None:
         for b, t in (("1/1000", 2), ("1/100", 1))
     )
     for twin in (small, large):
-        span = twin.initial["north-south"]
+        span = twin.initial["north-south"].forward
         step_s = twin.compute_ns / 1e9
         assert twin.gradient_bytes * 8 / (span.rate_bps * step_s) == pytest.approx(8.0)
         assert 2 * span.delay_ns / twin.compute_ns == pytest.approx(0.02)
@@ -64,7 +64,7 @@ def test_changes_come_in_the_order_of_the_timeline() -> None:
         (24, "upgrade", "north-south", "coherent-400g"),
         (42, "upgrade", "south-east", "replace-with-dark-fibre"),
     ]
-    assert twin.initial["north-south"].rate_bps < twin.final["north-south"].rate_bps
+    assert twin.initial["north-south"].worse.rate_bps < twin.final["north-south"].worse.rate_bps
     assert twin.initial["north-east"] == twin.final["north-east"]
 
 
@@ -74,7 +74,7 @@ def test_upgrades_of_one_span_add_up() -> None:
         {"at": "step 9", "upgrade": "west-east", "with": "hollow-core"},
     ]
     twin = twin_of(scenario_of(tiny(timeline=timeline)))
-    rates = [change.real.rate_bps for change in twin.changes]
+    rates = [change.real.worse.rate_bps for change in twin.changes]
     assert rates == [100 * 10**6, 100 * 10**9, 400 * 10**9]
 
 

@@ -110,14 +110,15 @@ def test_events_fired_when_planned_and_their_states_were_in_force(run: Run) -> N
     for event in fired:
         state = changes[event["step"]].emulated
         assert event["target"] == "west-east"
-        assert event["state"]["rate_bps"] == state.rate_bps
-        assert event["state"]["delay_ns"] == state.delay_ns
+        for way in ("forward", "backward"):
+            assert event["state"][way]["rate_bps"] == state.worse.rate_bps
+            assert event["state"][way]["delay_ns"] == state.worse.delay_ns
         before = [step for step in run.steps if step["step"] < event["step"]]
         assert max(step["end_ns"] for step in before) <= event["at_ns"]
     for phase, event in zip(run.result["phases"], fired, strict=True):
         state = changes[event["step"]].emulated
-        assert phase["spans"]["west-east"]["rate_bps"] == state.rate_bps
-        assert phase["spans"]["west-east"]["rtt_ns"] == 2 * state.delay_ns
+        assert phase["spans"]["west-east"]["rate_bps"] == state.worse.rate_bps
+        assert phase["spans"]["west-east"]["rtt_ns"] == state.round_trip_ns
 
 
 def test_every_step_of_every_rank_is_on_one_clock_and_agrees(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 from topologies.ageing.conditions import OPTICS, plant_of
 from topologies.ageing.plant import Plant
 from topologies.errors import PhysicsError
-from topologies.linkstate import LinkState
-from topologies.spans import campus_grade, span_states
+from topologies.linkstate import Duplex, Jitter, LinkState, Loss, Red
+from topologies.spans import campus_grade, span_states, stated, traced
 from topologies.spec import FabricSpec, SpanSpec
 from topologies.units import YEAR_NS
 from topologies.upgrades.catalogue import UPGRADES, upgraded
@@ -19,12 +20,14 @@ AGED = {"route": "80 km", "condition": "aged-10g-ook", "age": "15 years"}
 
 
 def states(spec: dict[str, Any], *upgrades: str, seed: int = 7) -> list[LinkState]:
-    return span_states("north-south", SpanSpec.model_validate(spec), list(upgrades), seed, 9000)
+    duplexes = span_states("north-south", SpanSpec.model_validate(spec), list(upgrades), seed, 9000)
+    assert all(duplex.forward == duplex.backward for duplex in duplexes)
+    return [duplex.forward for duplex in duplexes]
 
 
 def test_a_stated_span_is_as_stated() -> None:
     spec = {"rate": "1 Gbit/s", "delay": "3 ms", "loss": 0.01, "queue": "1 MB"}
-    assert states(spec) == [LinkState(10**9, 3 * 10**6, 0.01, 10**6, 9000)]
+    assert states(spec) == [LinkState(10**9, 3 * 10**6, Loss(0.01), 10**6, 9000)]
 
 
 def test_a_route_without_a_delay_is_glass() -> None:
@@ -35,7 +38,7 @@ def test_a_route_without_a_delay_is_glass() -> None:
 def test_an_aged_span_is_slow_lossy_and_the_same_for_the_same_seed() -> None:
     (aged,) = states(AGED)
     assert aged.rate_bps == 10**10
-    assert 0 < aged.loss < 1
+    assert 0 < aged.mean_loss < 1
     assert states(AGED) == [aged]
     assert len({states(AGED, seed=seed)[0].loss for seed in range(5)}) == 5
 
@@ -44,10 +47,10 @@ def test_upgrades_compose_one_after_the_other() -> None:
     aged, clean, coherent, hollow = states(
         AGED, "clean-and-resplice", "coherent-400g", "hollow-core"
     )
-    assert clean.loss < aged.loss
+    assert clean.mean_loss < aged.mean_loss
     assert clean.rate_bps == aged.rate_bps
     assert coherent.rate_bps == 400 * 10**9
-    assert coherent.loss == 0
+    assert not coherent.loss
     assert coherent.delay_ns < aged.delay_ns, "the compensating fibre is gone"
     assert hollow.delay_ns < coherent.delay_ns
     assert states(AGED, "clean-and-resplice")[1] == clean
@@ -64,7 +67,8 @@ def test_an_upgrade_leaves_what_it_does_not_name() -> None:
 def test_error_correction_is_switched_on_where_there_is_an_encoder() -> None:
     spec = {**AGED, "route": "70 km"}
     aged, corrected = states(spec, "enable-fec")
-    assert corrected.loss == 0 < aged.loss
+    assert not corrected.loss
+    assert aged.loss
     assert corrected.delay_ns == aged.delay_ns + 60_000
 
 
@@ -88,7 +92,7 @@ def test_upgrades_that_do_not_fit_are_refused_by_name(
 def test_optics_on_a_stated_route_are_as_good_as_new() -> None:
     _, upgraded_state = states({"route": "48 km", "rate": "40 Gbit/s"}, "replace-with-dark-fibre")
     assert upgraded_state.rate_bps == 400 * 10**9
-    assert upgraded_state.loss == 0
+    assert not upgraded_state.loss
 
 
 def test_the_catalogue_is_sound() -> None:
@@ -106,7 +110,7 @@ def test_no_upgrade_makes_a_span_worse() -> None:
     for name in UPGRADES:
         before, after = states(spec, name)
         assert after.rate_bps >= before.rate_bps, name
-        assert after.loss <= before.loss, name
+        assert after.mean_loss <= before.mean_loss, name
 
 
 def test_a_stated_queue_is_kept_until_optics_change() -> None:
@@ -117,4 +121,87 @@ def test_a_stated_queue_is_kept_until_optics_change() -> None:
 def test_the_reference_is_the_slowest_campus() -> None:
     slow = FabricSpec.model_validate({"rate": "10 Gbit/s", "delay": "5 us"})
     grade = campus_grade([FabricSpec(), slow], 1500)
-    assert (grade.rate_bps, grade.delay_ns, grade.loss, grade.mtu) == (10**10, 5_000, 0.0, 1500)
+    assert (grade.rate_bps, grade.delay_ns, grade.loss, grade.mtu) == (10**10, 5_000, Loss(), 1500)
+
+
+STATED = {"rate": "1 Gbit/s", "delay": "3 ms"}
+PLAIN = LinkState(10**9, 3 * 10**6)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({"jitter": "1 ms"}, {"jitter": Jitter(10**6)}),
+        (
+            {"jitter": {"deviation": "1 ms", "distribution": "pareto", "reorder": True}},
+            {"jitter": Jitter(10**6, "pareto", reorder=True)},
+        ),
+        (
+            {"jitter": {"distribution": "table", "table": ["1 ms", "3 ms"]}},
+            {"jitter": Jitter(10**6, "table", (10**6, 3 * 10**6))},
+        ),
+        ({"loss": 0.25}, {"loss": Loss(0.25)}),
+        ({"loss": {"bit_error_rate": 1e-9}}, {"loss": Loss(bit_error_rate=1e-9)}),
+        ({"loss": {"pattern": "0010"}}, {"loss": Loss(pattern="0010")}),
+        (
+            {"loss": {"gilbert_elliott": {"enter": 0.01, "leave": 0.25}}},
+            {"loss": Loss(bad=1.0, enter=0.01, leave=0.25)},
+        ),
+        ({"queue": "2 MB"}, {"queue_bytes": 2_000_000}),
+        ({"queue": {"packets": 50}}, {"queue_packets": 50}),
+        (
+            {"queue": {"red": {"min": "100 kB", "max": "300 kB", "ecn": True}}},
+            {"red": Red(100_000, 300_000, ecn=True)},
+        ),
+        ({"duplicate": 0.1, "corrupt": 0.2}, {"duplicate": 0.1, "corrupt": 0.2}),
+        ({"reorder": 0.1, "up": False}, {"reorder": 0.1, "up": False}),
+    ],
+    ids=lambda said: ",".join(said) if isinstance(said, dict) else None,
+)
+def test_every_impairment_can_be_stated(said: dict[str, Any], meant: dict[str, Any]) -> None:
+    assert states({**STATED, **said}) == [replace(PLAIN, **meant)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"jitter": {"distribution": "table"}},
+        {"jitter": {"deviation": "1 ms", "distribution": "table", "table": ["1 ms", "2 ms"]}},
+        {"jitter": {"distribution": "table", "table": ["1 ms", "1 ms"]}},
+        {"jitter": "0 ms"},
+        {"loss": {"frames": 0.1, "gilbert_elliott": {"enter": 0.1, "leave": 0.1}}},
+        {"loss": {"gilbert_elliott": {"enter": 0.1, "leave": 0}}},
+        {"loss": {"pattern": "01x"}},
+        {"queue": {"red": {"min": "3 kB", "max": "2 kB"}}},
+        {"queue": {"packets": 0}},
+        {"corrupt": 1.5},
+        {"mtu": 100},
+        {"trace": []},
+        {"trace": [{"after": "2 s", "up": False}, {"after": "1 s", "up": True}]},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused(said: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"jitter|loss|queue|corrupt|mtu|trace"):
+        SpanSpec.model_validate({**STATED, **said})
+
+
+def test_each_way_may_differ() -> None:
+    spec = SpanSpec.model_validate(
+        {**STATED, "loss": 0.1, "forward": {"rate": "2 Gbit/s"}, "backward": {"loss": 0.2}}
+    )
+    found = stated(spec, PLAIN)
+    assert found.forward == replace(PLAIN, rate_bps=2 * 10**9, loss=Loss(0.1))
+    assert found.backward == replace(PLAIN, loss=Loss(0.2))
+    assert found.worse.rate_bps == 10**9
+    assert found.worse.mean_loss == pytest.approx(0.2)
+
+
+def test_a_trace_builds_each_state_on_the_one_before() -> None:
+    trace = [{"after": "1 s", "rate": "1 Mbit/s"}, {"after": "2 s", "up": False}]
+    spec = SpanSpec.model_validate({**STATED, "trace": trace})
+    slow = replace(PLAIN, rate_bps=10**6)
+    assert traced(spec, Duplex.both(PLAIN)) == [
+        (10**9, Duplex.both(slow)),
+        (2 * 10**9, Duplex.both(replace(slow, up=False))),
+    ]
