@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import cache
 from typing import Any
 
 from topologies.emulation.impairer import Counters
+from topologies.emulation.relay.compiled import resolved
 from topologies.emulation.relay.queue import DROPPED, Fate, admit
 from topologies.emulation.relay.records import new_line, state_arrays
 from topologies.linkstate import LinkState
+
+
+@cache
+def _admit() -> Callable[..., Fate]:
+    admit(new_line([0]), 60, 0, False)
+    return resolved(admit)
 
 
 class HandLine:
@@ -32,7 +41,7 @@ class HandLine:
         self._line.progress[0]["state"] = self._line.progress[0]["place"] = 0
 
     def fate(self, length: int, now_ns: int, ecn_capable: bool = False) -> Fate:
-        return admit(self._line, length, now_ns, ecn_capable)
+        return _admit()(self._line, length, now_ns, ecn_capable)
 
     def admit(self, length: int, now_ns: int) -> int | None:
         """Return when a frame is due, or None where it is dropped."""

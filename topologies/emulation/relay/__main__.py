@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from topologies.emulation.priority import RELAY, take
+from topologies.emulation.relay.compiled import resolved
 from topologies.emulation.relay.engine import POLL, READABLE, Direction, new_direction, pump
 
 
@@ -32,10 +33,11 @@ def relay(descriptors: list[int], seed: list[int], mtu: int) -> None:
     ]
     polls = np.array([(number, READABLE, 0) for number in (first, second, control)], POLL)
     timespec = np.zeros(2, np.int64)
+    move = resolved(pump)
     gc.disable()  # no cycles are made, and a collection would make frames late
     with Connection(control) as connection:
         while True:
-            pump(directions[0], directions[1], polls, timespec)
+            move(directions[0], directions[1], polls, timespec)
             if not connection.poll():
                 return  # a device is gone
             try:
@@ -55,7 +57,7 @@ def relay(descriptors: list[int], seed: list[int], mtu: int) -> None:
 
 def put(direction: Direction, arrays: tuple[Any, Any, Any]) -> Direction:
     """Put a direction into new states; what is under way stays as it is."""
-    states, jitters, patterns = arrays
+    states, jitters, patterns = (array.copy() for array in arrays)  # of the types compiled for
     line = direction.line._replace(states=states, jitters=jitters, patterns=patterns)
     line.progress[0]["state"] = line.progress[0]["place"] = 0
     return direction._replace(line=line)
