@@ -48,6 +48,13 @@ def command_of(pid: int) -> str:
         return ""
 
 
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def children_of(pid: int) -> list[int]:
     try:
         return [int(pid) for pid in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -162,7 +169,7 @@ class Run:
 
     def relays(self) -> list[int]:
         """Return the process ids of the spans' relays."""
-        return [pid for pid in self.marked() if "topologies.emulation.relay" in command_of(pid)]
+        return [pid for pid in self.marked() if name_of(pid).startswith("relay ")]
 
     def left_behind(self) -> list[str]:
         """Wait for the run's remains to go; return those that do not."""

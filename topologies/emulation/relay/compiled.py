@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -16,6 +18,8 @@ from numba import types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Beside the installed packages, where root leaves nothing among the user's own files.
+numba.config.CACHE_DIR = str(Path(sys.prefix) / "share" / "spanlab-compiled")  # type: ignore[attr-defined]
 INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -45,7 +45,7 @@ class RelayImpairer:
         Raises MachineError where TAP devices cannot be made.
         """
         self._relays: dict[str, _Relay] = {}
-        jobs: list[dict[str, list[int]]] = []
+        jobs: list[dict[str, Any]] = []
         handed_over: list[int] = []
         try:
             for index, span in enumerate(spans):
@@ -55,7 +55,8 @@ class RelayImpairer:
                 handed_over.append(theirs.detach())
                 handed_over += (taps := [_open_tap(device, mtu) for device in devices])
                 seeds = [abs(seed), crc32(span.encode())]
-                jobs.append({"descriptors": [*taps, handed_over[-3]], "seed": seeds})
+                descriptors = [*taps, handed_over[-3]]
+                jobs.append({"name": span, "descriptors": descriptors, "seed": seeds})
             job = json.dumps({"spans": jobs, "mtu": mtu})
             self._processes = subprocess.Popen(
                 [sys.executable, "-I", "-m", "topologies.emulation.relay", job],
