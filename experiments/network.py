@@ -17,8 +17,9 @@ from experiments.errors import RunFailed
 from experiments.probing import RoundTrips, intended_round_trip_ns, round_trips, trains
 from experiments.scenario import Scenario
 from experiments.twin import Twin
+from topologies.emulation.backends import open_impairer
 from topologies.emulation.capabilities import Capabilities
-from topologies.emulation.impairer import Counters, Impairer, open_impairer
+from topologies.emulation.impairer import Counters, Impairer
 from topologies.emulation.kernel import private_network
 from topologies.emulation.lab import Access, Lab
 from topologies.emulation.ovs import open_vswitch

@@ -26,6 +26,7 @@ from experiments.session import Observer, Session, train_through
 from experiments.trace import trace_of
 from experiments.training import Training
 from experiments.twin import Twin, expected_span_bytes, load_twin
+from topologies.emulation.backends import choose_impairer
 from topologies.emulation.capabilities import Capabilities, probe
 from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.lab import HOST_INTERFACE
@@ -52,7 +53,7 @@ def run(source: Path, observer: Observer, out: Path | None = None) -> tuple[Path
     build it; a run that fails later has a result that says so.
     """
     scenario, twin = load_twin(source)
-    machine = preflight()
+    machine = preflight(scenario, twin)
     name = secrets.token_hex(3)
     record = Record(out or default_folder(scenario.name, name))
     record.write("manifest.json", manifest_of(scenario, source, name, twin, machine))
@@ -104,13 +105,16 @@ def emulate(
         record.event("measured")
 
 
-def preflight() -> Capabilities:
-    """Remove what dead runs left and probe the machine; raises MachineError for what it lacks."""
+def preflight(scenario: Scenario, twin: Twin) -> Capabilities:
+    """Remove what dead runs left, probe the machine and choose what carries the spans.
+
+    Raises MachineError for what the machine lacks.
+    """
     machine = probe()
     if machine.missing:
         raise MachineError("this machine lacks:\n" + "\n".join(f"  {m}" for m in machine.missing))
     reap()
-    return machine
+    return choose_impairer(machine, scenario.emulate.impairer, twin.states)
 
 
 def measure_before(network: Network, twin: Twin) -> list[fidelity.Check]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
@@ -88,6 +88,9 @@ class EmulateSpec(FileModel):
 
     bytes: Scale
     time: Scale
+    impairer: Literal["netem", "relay"] | None = Field(
+        None, description="what carries the spans; by default what the machine has and can do it"
+    )
 
 
 class TimelineEvent(FileModel):

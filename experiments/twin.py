@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 from experiments.scenario import Scenario, load_scenario
 from topologies.errors import NetworkError
 from topologies.files import FileError
 from topologies.graph import Graph, build_graph
-from topologies.linkstate import Duplex
+from topologies.linkstate import Duplex, LinkState
 from topologies.spans import campus_grade, span_states, traced
 from topologies.units import render
 
@@ -51,6 +51,14 @@ class Twin:
     gradient_bytes: int
     bucket_bytes: int
     compute_ns: int
+
+    @property
+    def states(self) -> list[LinkState]:
+        """Every emulated state that any way of any span comes to."""
+        changes = [
+            (change.emulated, *(state for _, state in change.trace)) for change in self.changes
+        ]
+        return [way for duplex in (self.reference, *chain(*changes)) for way in duplex.ways]
 
     @property
     def initial(self) -> dict[str, Duplex]:

@@ -34,7 +34,10 @@ COMMANDS = {
 
 @dataclass(frozen=True)
 class Capabilities:
-    """Probed facts; ``missing`` says for each thing that a run needs and lacks how to get it."""
+    """Probed facts; ``missing`` says for each thing that a run needs and lacks how to get it.
+
+    ``spans_by`` is the back end for spans where it is not simply the first that the machine has.
+    """
 
     kernel: str
     cpus: int
@@ -48,11 +51,12 @@ class Capabilities:
     realtime: bool
     congestion_controls: tuple[str, ...]
     missing: tuple[str, ...]
+    spans_by: Literal["netem", "relay"] | None = None
 
     @property
     def impairer(self) -> Literal["netem", "relay"]:
         """The back end for spans."""
-        return "netem" if self.netem else "relay"
+        return self.spans_by or ("netem" if self.netem else "relay")
 
     @property
     def datapath(self) -> Literal["kernel", "user"]:

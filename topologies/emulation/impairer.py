@@ -100,12 +100,3 @@ class Impairer(Protocol):
 
     def close(self) -> None:
         """Remove the cables."""
-
-
-def open_impairer(name: str, spans: Iterable[str], mtu: int, seed: int) -> Impairer:
-    """Open the back end of that name; every span is down until its first `Impairer.apply`."""
-    from topologies.emulation.netem import NetemImpairer
-    from topologies.emulation.relay.impairer import RelayImpairer
-
-    kinds: dict[str, type[Impairer]] = {"netem": NetemImpairer, "relay": RelayImpairer}
-    return kinds[name](spans, mtu, seed)
