@@ -21,7 +21,7 @@ RTT_TOLERANCE_NS = 200_000
 """What waking the processes on a round trip varies by, at least; more where an idle span does."""
 RTT_TOLERANCE = 0.03
 BYTES_TOLERANCE = 0.05
-LATENESS_P99_US = 1000.0
+LATENESS_P99_US = 500.0
 SMALLEST_FRAME = 54
 UNCHECKED_BYTES = 14
 SIGMAS = 4.0
