@@ -6,6 +6,7 @@ Tolerances are derived from what a measurement can resolve, and each check carri
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -13,7 +14,8 @@ from typing import Any, Literal
 from experiments.coherence import PhasePlan
 from experiments.probing import PINGS, TRAIN_S, RoundTrips, Train, intended_round_trip_ns
 from topologies.emulation.impairer import Counters, lateness_quantile_us
-from topologies.linkstate import ETHERNET_HEADER, Duplex, LinkState
+from topologies.jitter import quantiles
+from topologies.linkstate import Duplex, LinkState
 
 RATE_TOLERANCE = 0.02
 """Of the rate: a train's time stamps are good to a few per cent of its 0.3 s and more."""
@@ -68,19 +70,21 @@ def verdict(checks: list[Check]) -> dict[str, Any]:
 def check_delay(when: str, span: str, state: Duplex, floor: RoundTrips, seen: RoundTrips) -> Check:
     """Compare a span's round trip with its delays plus the serialisation of a ping.
 
-    With jitter it is the mean that is stated, and that of n pings varies by deviation / sqrt(n).
+    The median of n pings varies by 1.25 deviations / sqrt(n) of the jitter, and lies beside the mean
+    by up to the jitter's own median.
     """
     intended = intended_round_trip_ns(state)
     tolerance = max(RTT_TOLERANCE_NS, floor.spread_ns) + RTT_TOLERANCE * intended
-    jitters = [way.jitter.deviation_ns for way in state.ways if way.jitter]
-    measured = seen.mean_ns if jitters else seen.median_ns
-    tolerance += SIGMAS * math.hypot(*jitters) / math.sqrt(PINGS - seen.lost)
-    difference = abs(measured - intended)
+    jitters = [way.jitter for way in state.ways if way.jitter]
+    deviation_ns = math.hypot(*(jitter.deviation_ns for jitter in jitters))
+    tolerance += SIGMAS * 1.25 * deviation_ns / math.sqrt(PINGS - seen.lost)
+    tolerance += sum(abs(statistics.median(quantiles(jitter))) for jitter in jitters)
+    difference = abs(seen.median_ns - intended)
     return Check(
         name="round trip",
         subject=f"{span} {when}",
         intended=intended / 1e6,
-        measured=measured / 1e6,
+        measured=seen.median_ns / 1e6,
         tolerance=tolerance / 1e6,
         unit="ms",
         ok=difference <= tolerance,
@@ -160,8 +164,12 @@ def check_training_loss(
     phases: Sequence[PhasePlan],
     states: Sequence[Mapping[str, Duplex]],
     snapshots: Sequence[Mapping[str, tuple[Counters, Counters]]],
+    traces: Mapping[str, Sequence[Duplex]],
 ) -> list[Check]:
-    """Compare what each span lost in each phase of training with its loss in that phase."""
+    """Compare what each span lost in each phase of training with its loss in that phase.
+
+    A span that changes by itself may have lost as its best or its worst state in ``traces`` does.
+    """
     checks = []
     for index, phase in enumerate(phases):
         for span, state in states[index].items():
@@ -170,11 +178,13 @@ def check_training_loss(
                 lost = after.lost - before.lost
                 frames = after.delivered - before.delivered + lost
                 frames -= after.duplicated - before.duplicated
-                loss = state.ways[way].loss
-                full = state.ways[way].mtu + ETHERNET_HEADER
-                least, most = loss.of_frames(SMALLEST_FRAME), loss.of_frames(full)
+                later = traces.get(span, ()) if index else ()
+                ways = [duplex.ways[way] for duplex in (state, *later)]
+                least = min(it.loss.of_frames(SMALLEST_FRAME) for it in ways)
+                most = max(it.mean_loss for it in ways)
+                clustering = max(it.loss.clustering for it in ways)
                 subject = f"{span} {direction}, {phase.name}"
-                checks.append(check_loss(subject, frames, lost, least, most, loss.clustering))
+                checks.append(check_loss(subject, frames, lost, least, most, clustering))
     return checks
 
 

@@ -35,7 +35,6 @@ class RoundTrips:
     """Round-trip times between a span's probers in ns; ``lost`` counts the missing answers."""
 
     median_ns: float
-    mean_ns: float
     spread_ns: float
     lost: int
 
@@ -140,5 +139,4 @@ def _parse_pings(span: str, output: str) -> RoundTrips:
         raise EmulationError(f"span {span} does not answer: {output.strip()[-300:]}")
     # The first packet pays for the switches' look-ups.
     quartiles = statistics.quantiles(times[1:], n=4)
-    median_ns, mean_ns = statistics.median(times[1:]), statistics.fmean(times[1:])
-    return RoundTrips(median_ns, mean_ns, quartiles[2] - quartiles[0], PINGS - len(times))
+    return RoundTrips(statistics.median(times[1:]), quartiles[2] - quartiles[0], PINGS - len(times))

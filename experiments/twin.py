@@ -31,6 +31,11 @@ class Change:
     emulated: Duplex
     trace: tuple[tuple[int, Duplex], ...] = ()
 
+    @property
+    def states(self) -> tuple[Duplex, ...]:
+        """Every emulated state that this change brings, in order."""
+        return (self.emulated, *(state for _, state in self.trace))
+
 
 @dataclass(frozen=True)
 class Twin:
@@ -55,10 +60,8 @@ class Twin:
     @property
     def states(self) -> list[LinkState]:
         """Every emulated state that any way of any span comes to."""
-        changes = [
-            (change.emulated, *(state for _, state in change.trace)) for change in self.changes
-        ]
-        return [way for duplex in (self.reference, *chain(*changes)) for way in duplex.ways]
+        changed = chain(*(change.states for change in self.changes))
+        return [way for duplex in (self.reference, *changed) for way in duplex.ways]
 
     @property
     def initial(self) -> dict[str, Duplex]:
@@ -68,7 +71,12 @@ class Twin:
     @property
     def final(self) -> dict[str, Duplex]:
         """Emulated state of every span at the end of the run."""
-        return {change.span: change.emulated for change in self.changes}
+        return {change.span: change.states[-1] for change in self.changes}
+
+    @property
+    def traces(self) -> dict[str, tuple[Duplex, ...]]:
+        """Emulated states of the spans that change by themselves."""
+        return {change.span: change.states for change in self.changes if change.trace}
 
 
 def load_twin(path: Path) -> tuple[Scenario, Twin]:
