@@ -1,14 +1,11 @@
 """Real netem and the kernel's Open vSwitch datapath, on any machine: in a user-mode Linux guest."""
 
 import json
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-INIT = Path(__file__).parent / "guest" / "init.sh"
+from tests.integration.guest.boot import GUEST_LACKING, in_guest
+
 SCENARIO = """
 name: guest
 seed: 1
@@ -28,21 +25,10 @@ timeline:
 @pytest.mark.slow
 @pytest.mark.needs_root
 @pytest.mark.needs_ovs
-@pytest.mark.skipif(shutil.which("linux.uml") is None, reason="needs user-mode Linux")
+@pytest.mark.skipif(GUEST_LACKING is not None, reason=GUEST_LACKING or "")
 def test_netem_and_the_kernel_datapath_carry_a_run(tmp_path):
     (tmp_path / "scenario.yaml").write_text(SCENARIO)
-    guest = [
-        *("linux.uml", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw", "mem=2560M"),
-        *("con=null", "con0=fd:0,fd:1", "con1=null", "quiet", f"init={INIT}"),
-        *(f"spanlab_python={sys.executable}", f"spanlab_folder={tmp_path}"),
-    ]
-    subprocess.run(
-        guest, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=250, check=False
-    )
-    log = (
-        (tmp_path / "log").read_text() if (tmp_path / "log").exists() else "the guest wrote no log"
-    )
-    assert (tmp_path / "code").read_text().strip() == "0", log
+    in_guest(tmp_path, '"$python" -I -m experiments run scenario.yaml --out run', timeout_s=250)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["backend"] == {"impairer": "netem", "datapath": "kernel", "runtime": "namespace"}
     assert result["fidelity"]["verdict"] == "faithful", result["fidelity"]["reasons"]

@@ -219,8 +219,9 @@ def difference(state: LinkState, shown: Mapping[str, Mapping[str, Any]]) -> str 
             same = found == asked
         else:
             found = found or 0
-            # It prints six digits, and holds probabilities in 32 bits.
-            same = isinstance(found, int | float) and abs(found - asked) <= 1e-9 + 1e-5 * asked
+            # It prints six digits, times in whole microseconds, and probabilities are of 32 bits.
+            least = 2e-6 if path[0] == "delay" else 1e-9
+            same = isinstance(found, int | float) and abs(found - asked) <= least + 1e-5 * asked
         if not same:
             return f"{name} {asked} was asked for, {found or 'nothing'} is in force"
     return None
