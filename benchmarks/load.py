@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import sys
 from contextlib import nullcontext
+from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 
 from benchmarks.estimators import quantile
 from benchmarks.hosts import SPAN, Pair, switched_hosts
@@ -54,18 +58,45 @@ def run(quick: bool) -> Study:
                     ]
                 )
     study.tables.append(table)
+    if not quick:
+        lateness.append(_training(study))
     worst = max(errors, key=abs)
     study.targets += [
         Target("mean error of a round trip, idle, the worst", abs(worst), ERROR_MS, unit="ms"),
-        Target("lateness p99 with busy processors", max(lateness), LATENESS_US, unit="us"),
+        Target(
+            "lateness p99 with busy processors, the worst", max(lateness), LATENESS_US, unit="us"
+        ),
     ]
-    study.remarks = [
+    study.remarks += [
         f"Pings {GAP_S * 1000:g} ms apart between two workers, through two Open vSwitch switches "
         "at each campus's side of the span, after the calibration that precedes a run. Busy: an "
         "endless loop on every processor at ordinary priority; ping runs at nice -10.",
         "Lateness is the upper edge of the bucket that holds the 99th percentile.",
     ]
     return study
+
+
+def _training(study: Study) -> float:
+    """Train over three spans; return the worst lateness p99 of them (us)."""
+    scenario = Path(__file__).with_name("training.yaml")
+    with TemporaryDirectory(prefix="spanlab-benchmarks-") as folder:
+        out = Path(folder) / "run"
+        command = [sys.executable, "-m", "experiments", "run", str(scenario), "--out", str(out)]
+        subprocess.run(command, check=True, capture_output=True, timeout=180)
+        result = json.loads((out / "result.json").read_text())
+    table = Table(
+        ["check", "of", "asked for", "measured", "unit"],
+        caption="A run of `benchmarks/training.yaml`",
+    )
+    fidelity = result["fidelity"]
+    for check in fidelity["checks"]:
+        if check["name"] in ("lateness p99", "round trip"):
+            names = ("name", "subject", "intended", "measured", "unit")
+            table.rows.append([check[name] for name in names])
+    study.tables.append(table)
+    study.remarks.append(f"The run's own verdict: {fidelity['verdict']}.")
+    checks = fidelity["checks"]
+    return max(float(check["measured"]) for check in checks if check["name"] == "lateness p99")
 
 
 def _ping(network: Network, pair: Pair, count: int) -> tuple[list[float], float]:
