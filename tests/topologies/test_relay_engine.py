@@ -94,7 +94,7 @@ def test_frames_arrive_whole_in_order_and_never_early() -> None:
             sent.append(time.monotonic_ns())
             cable.near.send(frame)
         seen = cable.arrivals(50)
-        counters = counters_of(cable.forward)
+    counters = counters_of(cable.forward)
     assert [frame for _, frame in seen] == frames
     assert all(at - begin >= 20 * MS for begin, (at, _) in zip(sent, seen, strict=True))
     assert (counters["packets"], counters["delivered"], counters["errors"]) == (50, 50, 0)
@@ -107,7 +107,7 @@ def test_duplicates_and_wrong_bits_are_what_the_counters_say() -> None:
         for frame in frames:
             cable.near.send(frame)
         seen = [frame for _, frame in cable.arrivals(200)]
-        counters = counters_of(cable.forward)
+    counters = counters_of(cable.forward)
     assert len(seen) == 60 + counters["duplicated"]
     assert 0 < counters["duplicated"] < 60
     wrong = 0

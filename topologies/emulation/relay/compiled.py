@@ -10,6 +10,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -18,15 +19,22 @@ from numba import types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Beside the installed packages, where root leaves nothing among the user's own files.
-numba.config.CACHE_DIR = str(Path(sys.prefix) / "share" / "spanlab-compiled")  # type: ignore[attr-defined]
+# Compiled code is kept beside the installed packages, where root leaves nothing among a user's
+# files; by all sources together, since a function is compiled into those that call it.
+_SOURCES = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+_KEPT = Path(sys.prefix) / "share" / "spanlab-compiled" / sha256(_SOURCES).hexdigest()[:12]
+numba.config.CACHE_DIR = str(_KEPT)  # type: ignore[attr-defined]
 INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def compiled(function: F) -> F:
-    """Compile a function at its first call, for good: the result is kept on disk."""
-    return cast(F, numba.njit(cache=True, nogil=True, boundscheck=False)(function))
+    """Compile a function at its first call, for good: the result is kept on disk.
+
+    It must not make arrays: those it is given are not counted, which saves a fifth of its time.
+    """
+    compile_it: Any = numba.njit
+    return cast(F, compile_it(cache=True, nogil=True, _nrt=False)(function))
 
 
 def resolved(function: F) -> F:

@@ -117,7 +117,8 @@ def receive(direction: Direction, timespec: Any) -> None:
         _enqueue(direction, slot, length, fate.due_ns)
         if fate.copies == 2:
             twin = direction.free[places["free"] - 1]
-            direction.frames[twin][:length] = frame[:length]
+            for index in range(length):
+                direction.frames[twin, index] = frame[index]
             places["free"] -= 1
             _enqueue(direction, twin, length, fate.due_ns)
 
