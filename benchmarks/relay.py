@@ -80,7 +80,7 @@ def run(quick: bool) -> Study:
                     what = f"span carries at MTU {mtu}"
                     study.targets.append(Target(what, slowest, least_gbps, False, "Gbit/s"))
                 nearest = yardstick / min(r.frame_ns for r in runs["relay, 0 ms"])
-                what = f"processor time of the C pump / of a span, MTU {mtu}, {ways} way{'s' * both_ways}"
+                what = f"processor time, C pump / span, MTU {mtu}, {ways} way{'s' * both_ways}"
                 study.targets.append(Target(what, nearest, RATIO, False))
     for part in (_start, _idle, _late):
         part(study, quick)
