@@ -1,6 +1,6 @@
 """The command line: thin commands that say what happened by their exit code.
 
-0 done, 1 failed, 2 bad input, 3 the machine lacks something, 4 not faithful under --strict.
+0 done, 1 failed, 2 bad input, 3 the machine lacks something, 4 not faithful (run: under --strict).
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from experiments.errors import BAD_INPUT, FAILED, MACHINE_LACKS, NOT_FAITHFUL, Interrupted
+from experiments.errors import (
+    BAD_INPUT,
+    FAILED,
+    MACHINE_LACKS,
+    NOT_FAITHFUL,
+    Interrupted,
+    RunFailed,
+)
 from topologies.errors import NetworkError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,6 +86,27 @@ def validate(file: File, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def links(
+    file: File,
+    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="of each measurement")] = 2.0,
+    span: Annotated[str | None, typer.Option(metavar="NAME", help="this one, in detail")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build a scenario's network, measure every aged span alone; exit with 4 if one is wrong."""
+    from experiments.links import inspect
+    from experiments.linkscreen import show_links
+
+    with (errors if as_json else console).status("starting") as status:
+        directions = inspect(file, span, seconds, status.update)
+    if as_json:
+        print(json.dumps([direction.to_json() for direction in directions], indent=1))
+    else:
+        show_links(console, directions, details=span is not None)
+    if not all(direction.ok for direction in directions):
+        raise typer.Exit(NOT_FAITHFUL)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Show what this machine has and which back ends follow; exit with 3 if it cannot run."""
     from experiments.doctor import diagnosis, show_diagnosis
@@ -134,6 +162,8 @@ def main() -> None:
         _stop(str(error), BAD_INPUT)
     except MachineError as error:
         _stop(str(error), MACHINE_LACKS)
+    except RunFailed as error:
+        _stop(str(error), FAILED)
     except Interrupted:
         _stop("interrupted", FAILED)
     except BrokenPipeError:

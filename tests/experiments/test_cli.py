@@ -14,7 +14,9 @@ import pytest
 
 from controller.links import dump_links
 from experiments import cli
-from experiments.errors import BAD_INPUT, MACHINE_LACKS, RunFailed
+from experiments.chances import Bounds
+from experiments.errors import BAD_INPUT, FAILED, MACHINE_LACKS, NOT_FAITHFUL, RunFailed
+from experiments.linkverdict import Direction, Row
 from experiments.network import _controller
 from tests.fakes.runs import MACHINE
 from tests.fakes.scenarios import ring, scenario_of, tiny, write
@@ -24,7 +26,7 @@ from topologies.graph import build_graph
 from topologies.linkstate import LinkState
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("demo", "run", "validate", "doctor", "clean", "test")
+COMMANDS = ("demo", "run", "validate", "links", "doctor", "clean", "test")
 
 
 def spanlab(*arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -70,7 +72,7 @@ def test_json_is_alone_on_standard_output(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("command", ["validate", "run"])
+@pytest.mark.parametrize("command", ["validate", "run", "links"])
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
@@ -184,6 +186,59 @@ def test_the_result_decides_the_exit_code(
 ) -> None:
     result = {"status": status, "fidelity": {"verdict": verdict}}
     assert cli._exit_code(result, strict) == code
+
+
+def measured(*ok: bool) -> list[Direction]:
+    """Return what the measurement of one span finds, each way as intended or not."""
+    return [
+        Direction(
+            "west-east",
+            direction,
+            [Row("rate_bps", "wire rate", "rate", Bounds(9e6, 1e7, 11e6), 1e7 if fine else 5e6)],
+        )
+        for direction, fine in zip(("forward", "backward"), ok, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ok", "code"),
+    [((True, True), 0), ((True, False), NOT_FAITHFUL), ((False, False), NOT_FAITHFUL)],
+)
+@pytest.mark.parametrize("options", [[], ["--json"], ["--span", "west-east"]])
+def test_links_fails_when_a_span_is_not_as_intended(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ok: tuple[bool, bool],
+    code: int,
+    options: list[str],
+) -> None:
+    monkeypatch.setattr("experiments.links.inspect", lambda *_: measured(*ok))
+    assert exit_code(monkeypatch, "links", write(tmp_path, tiny()), *options) == code
+    out = capsys.readouterr().out
+    if options == ["--json"]:
+        assert [way["ok"] for way in json.loads(out)] == list(ok)
+        assert json.loads(out)[0]["measured"]["rate_bps"] == (1e7 if ok[0] else 5e6)
+    else:
+        assert ("every span is as intended" in out) == all(ok)
+        assert out.count("wire rate is 5 Mbit/s") == ok.count(False)
+
+
+def test_links_of_a_span_that_is_not_there_suggests_one(tmp_path: Path) -> None:
+    done = spanlab("links", write(tmp_path, tiny()), "--span", "west-est")
+    assert done.returncode == BAD_INPUT
+    assert 'did you mean "west-east"?' in done.stderr
+
+
+def test_links_that_cannot_be_measured_fail_with_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object) -> NoReturn:
+        raise RunFailed("span west-east does not answer")
+
+    monkeypatch.setattr("experiments.links.inspect", fails)
+    assert exit_code(monkeypatch, "links", write(tmp_path, tiny())) == FAILED
+    assert "west-east does not answer" in capsys.readouterr().err
 
 
 def test_a_controller_that_does_not_start_says_why(tmp_path: Path) -> None:
