@@ -20,7 +20,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from topologies.emulation.relay.__main__ import counters_of, put
+from topologies.emulation.relay.__main__ import counters_of, load, put
 from topologies.emulation.relay.engine import (
     POLL,
     READABLE,
@@ -34,6 +34,11 @@ from topologies.emulation.relay.records import state_arrays
 from topologies.linkstate import Jitter, LinkState, Loss
 
 MS = 10**6
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled() -> None:
+    load()
 
 
 @dataclass
