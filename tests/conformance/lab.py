@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast
 
 from experiments.network import Network, running_network
 from experiments.twin import twin_of
@@ -35,7 +35,8 @@ from tests.conformance.cases import (
 )
 from tests.conformance.draws import drawn
 from tests.fakes.scenarios import scenario_of, tiny
-from topologies.emulation.capabilities import Capabilities, probe
+from topologies.emulation.backends import BackEnd
+from topologies.emulation.capabilities import probe
 from topologies.emulation.errors import ImpairmentError
 from topologies.emulation.ownership import owned_folder
 from topologies.linkstate import Duplex, LinkState
@@ -44,20 +45,6 @@ SPAN = "west-east"
 AGENT = Path(__file__).with_name("agent.py")
 SETTLE_S = 0.15
 """Longer than whatever a frame waits for that is not in its state's delay and queue."""
-
-
-class Chosen(Capabilities):
-    """This machine, as if it had chosen a back end and a datapath."""
-
-    chosen: tuple[Literal["netem", "relay"], Literal["kernel", "user"]]
-
-    @property
-    def impairer(self) -> Literal["netem", "relay"]:
-        return self.chosen[0]
-
-    @property
-    def datapath(self) -> Literal["kernel", "user"]:
-        return self.chosen[1]
 
 
 class Lab:
@@ -197,11 +184,10 @@ def stray_frames(lab: Lab) -> None:
 
 
 @contextmanager
-def laid_out(impairer: str, datapath: str, logs: Path) -> Iterator[Lab]:
+def laid_out(impairer: BackEnd, datapath: str, logs: Path) -> Iterator[Lab]:
     """Run the network with a back end and a datapath."""
     scenario = scenario_of(tiny())
-    machine = Chosen(**asdict(probe()))
-    object.__setattr__(machine, "chosen", (impairer, datapath))
+    machine = replace(probe(), spans_by=impairer, kernel_datapath=datapath == "kernel")
     with (
         owned_folder(f"test-{time.monotonic_ns()}") as folder,
         running_network(twin_of(scenario), machine, scenario, folder=folder, logs=logs) as network,
@@ -213,7 +199,7 @@ def laid_out(impairer: str, datapath: str, logs: Path) -> Iterator[Lab]:
             lab.close()
 
 
-def main(out: Path, impairer: str, datapath: str, logs: Path, brief: bool) -> None:
+def main(out: Path, impairer: BackEnd, datapath: str, logs: Path, brief: bool) -> None:
     found: dict[str, Any] = {}
     spent: dict[str, float] = {}
     begin = time.monotonic()
@@ -254,4 +240,4 @@ def main(out: Path, impairer: str, datapath: str, logs: Path, brief: bool) -> No
 
 if __name__ == "__main__":
     file, impairer, datapath, logs, *brief = sys.argv[1:]
-    main(Path(file), impairer, datapath, Path(logs), bool(brief))
+    main(Path(file), cast(BackEnd, impairer), datapath, Path(logs), bool(brief))

@@ -275,3 +275,11 @@ def test_a_queue_by_bytes_that_is_not_in_use_is_changed_at_once() -> None:
         for kind in (" red ", " tbf ")
     )
     assert red < bucket
+
+
+def test_where_draws_can_be_seeded_every_change_states_the_seed() -> None:
+    seeded = way(STATE)
+    seeded.seeding = " seed 7"
+    _, _, after = seeded.changes(STATE)
+    (line,) = (line for line in after if " dev l " in line)
+    assert line.endswith(" seed 7")
