@@ -98,7 +98,7 @@ def _on_the_wire(rate_bps: int, mtu: int, quick: bool) -> tuple[float, int, floa
     """Return the rate of a span without hosts, the frames seen, and how busy its relay was."""
     slow = rate_bps < SLOW_BPS
     seconds = 30.0 if slow else 2.0 if quick else 6.0
-    window = 16 if slow else 500
+    window = 16 if slow else 900
     state = LinkState(rate_bps, DELAY_NS, queue_packets=1000, mtu=mtu)
     with bare_spans({SPAN: Duplex.both(state)}, mtu) as span:
         pids = relay_pids(span)

@@ -12,8 +12,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-URGENT = ("nice", "-n", "-15")
-"""Lets a generator have a processor among ordinary processes, yet not before what it measures."""
+from topologies.emulation.priority import PROBER
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,10 @@ def flood(
 ) -> list[Flood]:
     """Keep ``window`` frames under way from the first device of each pair to its second.
 
-    What arrives in the first ``warm_s`` seconds does not count towards the rate.
+    What arrives in the first ``warm_s`` seconds does not count towards the rate. Runs at the
+    priority of the product's own prober: before ordinary processes, after what carries frames.
     """
-    numbers = [frame_bytes, window, seconds, warm_s]
+    numbers = [frame_bytes, window, seconds, warm_s, PROBER]
     output = _traffic("flood", *map(str, numbers), *(name for pair in pairs for name in pair))
     found = []
     for line in output.splitlines():
@@ -113,5 +113,5 @@ def probe(
 
 
 def _traffic(*arguments: str) -> str:
-    command = [*URGENT, str(program("traffic")), *arguments]
+    command = [str(program("traffic")), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

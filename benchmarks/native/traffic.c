@@ -1,13 +1,15 @@
 /* Makes frames on network devices and watches them come out of others, for measuring what is
  * between. All through packet sockets, in one thread.
  *
- * traffic flood BYTES WINDOW SECONDS WARM NEAR FAR [FAR NEAR]
+ * traffic flood BYTES WINDOW SECONDS WARM PRIORITY NEAR FAR [FAR NEAR]
  *   keeps WINDOW frames on their way from NEAR to FAR (and from FAR to NEAR); prints per direction
  *   "sent received missing refused", then up to eleven times "received at_ns", taken when a frame
  *   arrived, from WARM seconds on to the end at equal distances.
  * traffic probe BYTES COUNT GAP_NS PRIORITY NEAR FAR [NEAR FAR ...]
  *   sends COUNT frames, GAP_NS apart, through every pair at once; prints for each that arrived
  *   "pair sequence delay_ns".
+ *
+ * PRIORITY is this process's under SCHED_FIFO, 0 for an ordinary one.
  *
  * Frames have ethertype 0x88b5 (IEEE's first for local experiments), BYTES counts the header.
  */
@@ -29,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ETHERTYPE = 0x88b5, BATCH = 32, MAX_FRAME = 1 << 16, MAX_PAIRS = 64, MARKS = 11 };
+enum { ETHERTYPE = 0x88b5, BATCH = 32, MAX_FRAME = 1 << 16, MAX_PAIRS = 64, MARKS = 11, NAP_NS = 20000 };
 
 struct label { /* what a frame carries behind its Ethernet header */
     uint64_t sequence;
@@ -41,6 +43,14 @@ static int64_t now_ns(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static void hurry(int priority)
+{
+    struct sched_param urgent = {.sched_priority = priority};
+    if (priority)
+        sched_setscheduler(0, SCHED_FIFO, &urgent); /* where that is permitted */
+    prctl(PR_SET_TIMERSLACK, 1);
 }
 
 static int open_device(const char *name)
@@ -85,7 +95,8 @@ struct way {
     struct { uint64_t received; int64_t at_ns; } mark[MARKS];
 };
 
-static void flood_once(struct way *way, uint64_t window, int64_t apart_ns)
+/* Returns whether there was anything to do. */
+static int flood_once(struct way *way, uint64_t window, int64_t apart_ns)
 {
     int64_t now = now_ns();
     int got = recvmmsg(way->far, in_messages, BATCH, MSG_TRUNC, NULL);
@@ -107,7 +118,7 @@ static void flood_once(struct way *way, uint64_t window, int64_t apart_ns)
     }
     /* In bursts of half a window: a reader that slept on single frames would be woken for each. */
     if (window - (way->sent - way->next) < (window + 1) / 2)
-        return;
+        return got > 0;
     while (way->sent - way->next < window) {
         uint64_t room = window - (way->sent - way->next);
         int batch = room < BATCH ? room : BATCH;
@@ -119,9 +130,10 @@ static void flood_once(struct way *way, uint64_t window, int64_t apart_ns)
         way->sent += sent > 0 ? sent : 0;
         if (sent < batch) {
             way->refused++;
-            return;
+            return got > 0 || sent > 0;
         }
     }
+    return 1;
 }
 
 static void flood(char **arguments, int count)
@@ -133,14 +145,19 @@ static void flood(char **arguments, int count)
     int64_t apart = (end - warm) / MARKS; /* the last comes before the end */
 
     prepare(atoi(arguments[0]));
+    hurry(atoi(arguments[4]));
     for (int i = 0; i < count / 2; i++)
-        ways[i] = (struct way){.near = open_device(arguments[4 + 2 * i]),
-                               .far = open_device(arguments[5 + 2 * i]),
+        ways[i] = (struct way){.near = open_device(arguments[5 + 2 * i]),
+                               .far = open_device(arguments[6 + 2 * i]),
                                .heard_ns = begin,
                                .mark_ns = warm};
-    while (now_ns() < end)
+    while (now_ns() < end) {
+        int worked = 0;
         for (int i = 0; i < count / 2; i++)
-            flood_once(&ways[i], window, apart);
+            worked |= flood_once(&ways[i], window, apart);
+        if (!worked) /* not by poll: what carries the frames would have to wake this process */
+            nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+    }
     for (int i = 0; i < count / 2; i++) {
         printf("%lu %lu %lu %lu", ways[i].sent, ways[i].received,
                ways[i].next - ways[i].received, ways[i].refused);
@@ -155,7 +172,6 @@ static void probe(char **arguments, int count)
     int pairs = count / 2, near[MAX_PAIRS];
     struct pollfd far[MAX_PAIRS];
     int64_t frames = atoll(arguments[1]), gap = atoll(arguments[2]);
-    struct sched_param urgent = {.sched_priority = atoi(arguments[3])};
     const int64_t linger = 1500000000;
 
     if (pairs > MAX_PAIRS)
@@ -165,9 +181,7 @@ static void probe(char **arguments, int count)
         near[i] = open_device(arguments[4 + 2 * i]);
         far[i] = (struct pollfd){.fd = open_device(arguments[5 + 2 * i]), .events = POLLIN};
     }
-    if (urgent.sched_priority)
-        sched_setscheduler(0, SCHED_FIFO, &urgent);
-    prctl(PR_SET_TIMERSLACK, 1);
+    hurry(atoi(arguments[3]));
     int64_t begin = now_ns(), end = begin + frames * gap + linger, turn = 0;
     for (int64_t now = begin; now < end; now = now_ns()) {
         /* The pairs take turns, so that their frames do not meet. */
@@ -192,8 +206,8 @@ static void probe(char **arguments, int count)
 
 int main(int argc, char **argv)
 {
-    if (argc >= 8 && argc % 2 == 0 && !strcmp(argv[1], "flood"))
-        flood(argv + 2, argc - 6);
+    if (argc >= 9 && argc % 2 == 1 && !strcmp(argv[1], "flood"))
+        flood(argv + 2, argc - 7);
     else if (argc >= 8 && argc % 2 == 0 && !strcmp(argv[1], "probe"))
         probe(argv + 2, argc - 6);
     else
