@@ -70,8 +70,8 @@ def verdict(checks: list[Check]) -> dict[str, Any]:
 def check_delay(when: str, span: str, state: Duplex, floor: RoundTrips, seen: RoundTrips) -> Check:
     """Compare a span's round trip with its delays plus the serialisation of a ping.
 
-    The median of n pings varies by 1.25 deviations / sqrt(n) of the jitter, and lies beside the mean
-    by up to the jitter's own median.
+    The median of n pings varies by 1.25 deviations / sqrt(n) of the jitter, and lies beside the
+    mean by up to the jitter's own median.
     """
     intended = intended_round_trip_ns(state)
     tolerance = max(RTT_TOLERANCE_NS, floor.spread_ns) + RTT_TOLERANCE * intended

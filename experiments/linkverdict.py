@@ -31,6 +31,8 @@ RENO_LEAST = 0.75
 """Share of a link that a Reno flow uses at the least: its window swings between half and all."""
 LONG_ROUND_TRIP_NS = 50_000_000
 """Up to it TCP has opened its window within the second that is left out of its goodput."""
+RECEIVE_BUFFER_BYTES = 6 << 20
+"""What TCP holds at the most behind a lost segment: Linux's largest, by net.ipv4.tcp_rmem."""
 SOME_LOSS = 0.01
 """Of acknowledgements, which stand for all before them."""
 TOO_SHORT = "shorter than the switches' own path: raise emulate.time"
@@ -350,8 +352,7 @@ def of_goodput(intent: Intent, goodput_bps: float, seconds: float) -> Row:
             model_bps = segment * 8 / round_trip_s * math.sqrt(3 / (4 * lost))
         if model_bps >= 4 * link_bps and intent.duplex.round_trip_ns <= LONG_ROUND_TRIP_NS:
             least = RENO_LEAST * link_bps
-    # A window's worth may have waited for a lost segment as the time began, to be read within it.
-    window_bits = way.queue_limit_bytes * 8 + way.rate_bps * intent.duplex.round_trip_ns / 1e9
-    most = link_bps * (1 + RATE_TOLERANCE) + window_bits / seconds
+    # What stood behind a lost segment as the time began may be read within it.
+    most = link_bps * (1 + RATE_TOLERANCE) + 8 * RECEIVE_BUFFER_BYTES / seconds
     bounds = Bounds(least, link_bps, most)
     return Row("goodput_bps", "goodput", "rate", bounds, goodput_bps)

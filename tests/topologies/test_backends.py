@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes.runs import MACHINE
-from topologies.emulation.errors import MachineError
 from topologies.emulation.backends import choose_impairer
+from topologies.emulation.errors import MachineError
 from topologies.linkstate import LinkState, Loss
 
 PLAIN = LinkState(10**9, 10**6)
