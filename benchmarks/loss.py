@@ -16,6 +16,7 @@ from benchmarks.estimators import (
 from benchmarks.hosts import bare_spans, goodputs_bps, joined_hosts
 from benchmarks.native import probe
 from benchmarks.scoreboard import Study, Table, Target
+from topologies.emulation.priority import PROBER
 from topologies.linkstate import Duplex, LinkState, Loss
 
 RATE_BPS, DELAY_NS, MTU = 300 * 10**6, 5_000_000, 1500
@@ -84,7 +85,7 @@ def _lines(study: Study, quick: bool) -> None:
     }
     with bare_spans(states, MTU) as spans:
         # One after the other: the prober is one thread.
-        found = [probe([pair], 64, count, GAP_NS, 0)[0] for pair in spans.cables.values()]
+        found = [probe([pair], 64, count, GAP_NS, PROBER)[0] for pair in spans.cables.values()]
         errors = sum(way.errors for ways in spans.counters().values() for way in ways)
     outside = 0
     for (name, loss), seen in zip(CHANNELS.items(), found, strict=True):

@@ -189,9 +189,12 @@ static void probe(char **arguments, int count)
         if (now >= due) {
             int pair = turn % pairs;
             *label_of(out[0]) = (struct label){turn / pairs, now_ns()};
-            if (send(near[pair], out[0], out_parts[0].iov_len, 0) < 0 && errno != ENOBUFS)
+            if (send(near[pair], out[0], out_parts[0].iov_len, 0) >= 0)
+                turn++;
+            else if (errno == ENOBUFS) /* the device is full: again, a little later */
+                nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+            else
                 err(1, "send");
-            turn++;
             continue;
         }
         struct timespec wait = {(due - now) / 1000000000, (due - now) % 1000000000};
