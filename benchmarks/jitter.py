@@ -31,7 +31,7 @@ ERROR_MS = 0.02
 def run(quick: bool) -> Study:
     """Probe all ten spans at the same time, one way."""
     study = Study("jitter", "Jitter of ten links")
-    count = 500 if quick else 16_000
+    count = 500 if quick else 12_000
     rows = published.rows("jitter")
     states = {
         f"link{index}": Duplex(
@@ -84,7 +84,7 @@ def run(quick: bool) -> Study:
         study.remarks.append("No columns of netem and Mininet here: quick, or no user-mode Linux.")
     else:
         study.remarks.append(
-            f"netem (our back end, {GUEST_COUNT} frames) and stock Mininet's TCLink (1,000 pings) "
+            f"netem (our back end, {GUEST_COUNT} frames) and stock Mininet's TCLink (400 pings) "
             "ran in a user-mode Linux guest of one processor. TCLink names no distribution, so "
             "netem draws uniformly between latency - jitter and latency + jitter: a standard "
             "deviation of 1/sqrt(3) = 0.577 of what was asked for."

@@ -51,7 +51,7 @@ def _tcp(study: Study, quick: bool) -> None:
         loss, before, mathis = row.values()
         assert loss is not None and before is not None
         # Losses are random: where they are rare, a flow sees few in a short time.
-        seconds = 6 if quick else 100 if loss == 1e-4 else 20
+        seconds = 6 if quick else 80 if loss == 1e-4 else 20
         flows = 1 if loss == 0 else FLOWS
         forward = LinkState(RATE_BPS, DELAY_NS, loss=Loss(loss), mtu=MTU)
         backward = LinkState(RATE_BPS, DELAY_NS, mtu=MTU)

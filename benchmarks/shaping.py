@@ -97,7 +97,7 @@ def run(quick: bool) -> Study:
 def _on_the_wire(rate_bps: int, mtu: int, quick: bool) -> tuple[float, int, float]:
     """Return the rate of a span without hosts, the frames seen, and how busy its relay was."""
     slow = rate_bps < SLOW_BPS
-    seconds = 30.0 if slow else 2.0 if quick else 6.0
+    seconds = 15.0 if slow else 2.0 if quick else 6.0
     window = 16 if slow else 900
     state = LinkState(rate_bps, DELAY_NS, queue_packets=1000, mtu=mtu)
     with bare_spans({SPAN: Duplex.both(state)}, mtu) as span:
@@ -111,7 +111,7 @@ def _on_the_wire(rate_bps: int, mtu: int, quick: bool) -> tuple[float, int, floa
 def _seconds(rate_bps: int, quick: bool) -> tuple[int, int]:
     """Return for how long TCP sends, and how much of the beginning is left out."""
     if rate_bps < SLOW_BPS:
-        return 20, 0
+        return 15, 0
     return (3, 1) if quick else (10, 2)
 
 

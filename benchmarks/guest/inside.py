@@ -50,7 +50,7 @@ def main(folder: Path) -> None:
     links, count = job.get("jitter", []), job.get("count", 0)
     ours = _tried(partial(_netem_jitters, links, count)) if links else None
     for index, (latency, jitter) in enumerate(links):
-        theirs = _tried(partial(_mininet_jitter, latency, jitter, min(count, 1000)))
+        theirs = _tried(partial(_mininet_jitter, latency, jitter, min(count, 400)))
         keep("jitter", {"mininet_ms": theirs, "netem_ms": ours[index] if ours else None})
 
 
@@ -95,7 +95,7 @@ def _netem_goodput(rate_bps: int, seconds: int) -> float:
 
 
 def _omitted(seconds: int) -> int:
-    return 2 if seconds < 15 else 0
+    return 2 if seconds < 12 else 0
 
 
 def _mininet_jitter(latency: float, jitter: float, count: int) -> float:
