@@ -15,10 +15,10 @@ network:
     south: {workers: 1, fabric: {kind: star}}
   spans:
     north-south: {route: 70 km, condition: aged-10g-ook, age: 15 years}
-workload: {gradients: 200 MB, bucket: 50 MB, compute: 100 ms, steps: 16, reference_steps: 6}
-emulate: {bytes: 1/1000, time: 4}  # 100 Mbit/s: one slow processor carries it
+workload: {gradients: 150 MB, bucket: 50 MB, compute: 100 ms, steps: 16, reference_steps: 6}
+emulate: {bytes: 1/1000, time: 4}  # 25 Mbit/s at most: one slow processor has time to spare
 timeline:
-  - {at: step 9, upgrade: north-south, with: coherent-400g}
+  - {at: step 9, upgrade: north-south, with: coherent-100g}
 """
 
 
@@ -33,4 +33,4 @@ def test_netem_and_the_kernel_datapath_carry_a_run(tmp_path):
     assert result["backend"] == {"impairer": "netem", "datapath": "kernel", "runtime": "namespace"}
     assert result["fidelity"]["verdict"] == "faithful", result["fidelity"]["reasons"]
     aged, upgraded = result["phases"]
-    assert aged["coherence"] < 0.6 < 0.9 < upgraded["coherence"]
+    assert aged["coherence"] < 0.6 < 0.85 < upgraded["coherence"]

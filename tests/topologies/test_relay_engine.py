@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import select
 import socket
@@ -20,7 +21,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from topologies.emulation.relay.__main__ import counters_of, load, put
+from topologies.emulation.relay.__main__ import counters_of, load, put, relay
 from topologies.emulation.relay.engine import (
     POLL,
     READABLE,
@@ -191,3 +192,17 @@ def test_a_mark_is_set_and_the_checksum_still_holds(version: int, ecn: int) -> N
 def test_what_is_not_ecn_capable_is_known(packet: Ether) -> None:
     frame = np.frombuffer(bytes(packet), np.uint8).copy()
     assert not ecn_capable(frame, len(frame))
+
+
+def test_a_relay_ends_quietly_when_nobody_waits_for_its_answer():
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    asking, control = multiprocessing.Pipe()
+    with near, far, control:
+        with asking:
+            asking.send(None)
+        process = multiprocessing.get_context("fork").Process(
+            target=relay, args=([near.fileno(), far.fileno(), control.fileno()], [1], 1500)
+        )
+        process.start()
+        process.join(timeout=10)
+    assert process.exitcode == 0

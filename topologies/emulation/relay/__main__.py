@@ -43,17 +43,20 @@ def relay(descriptors: list[int], seed: list[int], mtu: int) -> None:
                 return  # a device is gone
             try:
                 states = connection.recv()
-            except EOFError:
-                return
-            if states is not None:
-                directions = [*map(put, directions, states)]
-            connection.send(
-                {
-                    "states": [direction.line[:3] for direction in directions],
-                    "counters": [counters_of(direction) for direction in directions],
-                    "realtime": os.sched_getscheduler(0) == os.SCHED_FIFO,
-                }
-            )
+                if states is not None:
+                    directions = [*map(put, directions, states)]
+                connection.send(report(directions))
+            except (EOFError, ConnectionError):
+                return  # the run has ended
+
+
+def report(directions: list[Direction]) -> dict[str, Any]:
+    """Return what a relay tells of itself: its states, what has happened, its priority."""
+    return {
+        "states": [direction.line[:3] for direction in directions],
+        "counters": [counters_of(direction) for direction in directions],
+        "realtime": os.sched_getscheduler(0) == os.SCHED_FIFO,
+    }
 
 
 def put(direction: Direction, arrays: tuple[Any, Any, Any]) -> Direction:
