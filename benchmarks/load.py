@@ -22,7 +22,7 @@ from topologies.linkstate import Duplex, LinkState
 
 DELAYS_MS = (2, 5, 10, 40)
 RATE_BPS, MTU = 400 * 10**6, 9000
-GAP_S = 0.02
+GAP_S = 0.01
 ERROR_MS, LATENESS_US = 0.1, 500
 
 

@@ -23,7 +23,7 @@ from topologies.emulation.impairer import Counters, Impairer
 from topologies.emulation.kernel import private_network
 from topologies.emulation.lab import Access, Lab
 from topologies.emulation.ovs import open_vswitch
-from topologies.emulation.priority import urgent_soft_interrupts
+from topologies.emulation.priority import urgent_soft_interrupts, wakeful_processors
 from topologies.linkstate import Duplex, LinkState, Loss
 
 READY_TIMEOUT_S = 20.0
@@ -125,6 +125,7 @@ def running_network(
     (folder / "links.json").write_text(json.dumps(dump_links(reported)))
     with ExitStack() as stack:
         stack.enter_context(private_network())
+        stack.enter_context(wakeful_processors())
         stack.enter_context(urgent_soft_interrupts(folder))
         controller = stack.enter_context(_controller(scenario.controller.policy, folder, logs))
         vswitchd_pid = stack.enter_context(open_vswitch(folder / "ovs"))
