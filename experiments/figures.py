@@ -147,6 +147,7 @@ def _span_svg(
     """Draw a span from its first state (thin, dashed where lossy) to its last, with a label."""
     states = [change.real.worse for change in changes if change.span == span]
     first, last = states[0], states[-1]
+    changed = first != last
     route = scenario.network.spans[span].route
     length = f"{route / 1000:g} km, " if route else ""
     rate = render(first.rate_bps, "rate")
@@ -163,10 +164,10 @@ def _span_svg(
     line = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
     dashed = ' stroke-dasharray="10 5"' if first.loss else ""
     parts = []
-    if len(states) > 1:
+    if changed:
         band = _width(last) + 5
         parts.append(f'<line {line} stroke="#009E73" opacity=".35" stroke-width="{band:.1f}"/>')
-    colour = PHASE_COLOURS[1] if len(states) > 1 else QUIET
+    colour = PHASE_COLOURS[1] if changed else QUIET
     parts.append(f'<line {line} stroke="{colour}" stroke-width="{_width(first):.1f}"{dashed}/>')
     x, y = (x1 + x2) / 2, (y1 + y2) / 2
     parts.append(

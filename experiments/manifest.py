@@ -75,7 +75,10 @@ def quantities(scenario: Scenario, twin: Twin) -> list[dict[str, str]]:
 def _states(twin: Twin) -> Iterator[tuple[str, LinkState, LinkState]]:
     """Name each state that a span comes to, real and emulated; each way where they differ."""
     for change in twin.changes:
-        what = f"{change.span}, {change.upgrade or 'aged'}"
+        if change.kind in ("fail", "restore"):
+            continue  # the same state, or none
+        later = change.kind == "age" and not change.first
+        what = f"{change.span}, {change.upgrade or ('older' if later else 'aged')}"
         if change.real.forward == change.real.backward:
             yield what, change.real.forward, change.emulated.forward
         else:

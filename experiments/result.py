@@ -89,7 +89,7 @@ def event_results(
     }
     results = []
     for event in events:
-        if event["kind"] in ("age", "upgrade"):
+        if event["kind"] in ("age", "upgrade", "fail", "restore"):
             recovery = recovery_s(by_begin.get(event["at_ns"], []), event["at_ns"])
             results.append(
                 {
@@ -111,7 +111,10 @@ def headline(result: Mapping[str, Any]) -> str:
     if not phases:
         return f"The run {ended} before any phase was measured."
     first, *later = phases
-    if later:
+    if later and not all(phase["name"].endswith(" upgraded") for phase in later):
+        story = [f"{phase['coherence']:.2f} ({phase['name']})" for phase in phases]
+        sentence = "Coherence went from " + " to ".join(story)
+    elif later:
         gains = [
             f"{later[0]['name'].removesuffix(' upgraded')} took coherence from "
             f"{first['coherence']:.2f} to {later[0]['coherence']:.2f}"

@@ -101,7 +101,7 @@ def emulate(
         job = job_of(scenario, twin, network, folder, record.logs)
         outcome.checks += train(job, training, network, twin, record, observer, outcome.session)
         observer.stage("measuring the spans again")
-        network.set_spans({span: twin.final[span] for span in twin.traces})
+        network.set_spans({span: twin.final[span] for span in twin.traces})  # replays have ended
         outcome.checks += network.measure("after training", twin.final)
         record.event("measured")
 

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from controller import policies
-from topologies.files import FileError, FileModel, read_model
+from experiments.timeline import TimelineEvent
+from topologies.catalogue import Catalogue, bundled
+from topologies.errors import NetworkError
+from topologies.files import FileError, FileModel, read_model, read_yaml
 from topologies.spec import Name, NetworkSpec
 from topologies.suggest import unknown
 from topologies.units import Duration, Scale, Size
-from topologies.upgrades.catalogue import UPGRADES
+from topologies.upgrades.upgrade import Usd
 from workloads import strategies
 
 MAX_STEPS = 100_000
-
-
-def _read_step(value: object) -> int:
-    if isinstance(value, str) and (match := re.fullmatch(r"step ([0-9]{1,6})", value)):
-        return int(match[1])
-    raise ValueError('is not a moment: write "step 20"')
-
-
-AtStep = Annotated[
-    int,
-    BeforeValidator(_read_step),
-    PlainSerializer(lambda step: f"step {step}"),
-    WithJsonSchema({"type": "string", "pattern": "^step [0-9]+$", "examples": ["step 20"]}),
-]
 
 
 def _one_of(kind: str, allowed: Collection[str]) -> Any:
@@ -93,18 +81,27 @@ class EmulateSpec(FileModel):
     )
 
 
-class TimelineEvent(FileModel):
-    """An upgrade of a span while training runs."""
-
-    at: AtStep
-    upgrade: Name = Field(description="the span to upgrade")
-    with_: Annotated[str, _one_of("upgrade", UPGRADES)] = Field(alias="with")
-
-
 class TargetSpec(FileModel):
     """What the experiment hopes for."""
 
     coherence: float = Field(default=0.95, gt=0, le=1)
+
+
+class PlanSpec(FileModel):
+    """What a plan weighs upgrades by; prices are the user's, none is invented."""
+
+    months: float = Field(
+        default=36, gt=0, le=1200, strict=False, description="that monthly costs run"
+    )
+    costs: dict[Name, Usd] = Field(
+        default_factory=dict, description="US dollars per upgrade, in place of the catalogue's"
+    )
+    upgrades: tuple[Name, ...] | None = Field(
+        default=None, strict=False, description="those to choose from; by default all that fit"
+    )
+    accelerator_hour: Usd = Field(
+        default=None, description="US dollars that an accelerator's work is worth per hour"
+    )
 
 
 class Scenario(FileModel):
@@ -118,18 +115,23 @@ class Scenario(FileModel):
     emulate: Annotated[EmulateSpec, BeforeValidator(_stated_scale)]
     timeline: tuple[TimelineEvent, ...] = Field((), strict=False)
     target: TargetSpec = TargetSpec()
+    plan: PlanSpec = PlanSpec()
+    catalogue: Catalogue = Catalogue()
+
+    @property
+    def known(self) -> Catalogue:
+        """Return the project's catalogue with what this scenario adds to it."""
+        return bundled().with_more(self.catalogue)
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
         workers = sum(campus.workers for campus in self.network.campuses.values())
         if workers < 2:
             raise ValueError("network: one worker alone has nobody to train with; add workers")
+        self._check_names()
         before = self.workload.reference_steps
         for index, event in enumerate(self.timeline):
             where = f"timeline.{index}"
-            if event.upgrade not in self.network.spans:
-                known = unknown("span", event.upgrade, self.network.spans)
-                raise ValueError(f"{where}.upgrade: {known}")
             if not before < event.at < self.workload.steps:
                 raise ValueError(
                     f"{where}.at: step {event.at} must lie after step {before} "
@@ -138,9 +140,40 @@ class Scenario(FileModel):
             before = event.at
         return self
 
+    def _check_names(self) -> None:
+        """Raise ValueError, located, for a name that nothing defines."""
+        known, spans = self.known, self.network.spans
+        try:
+            known.check_names()
+        except NetworkError as error:
+            raise ValueError(f"catalogue.{error}") from None
+        ducts = {span.duct for span in spans.values() if span.duct}
+        names: list[tuple[str, str, str, Collection[str]]] = [
+            (f"network.spans.{name}.condition", "condition", condition, known.conditions)
+            for name, span in spans.items()
+            for condition in span.condition or ()
+        ]
+        for index, event in enumerate(self.timeline):
+            targets = set(spans) | ducts if event.kind in ("fail", "restore") else set(spans)
+            names.append((f"timeline.{index}.{event.kind}", "span", event.target, targets))
+            if event.with_:
+                names.append((f"timeline.{index}.with", "upgrade", event.with_, known.upgrades))
+        for name in (*(self.plan.upgrades or ()), *self.plan.costs):
+            names.append(("plan", "upgrade", name, known.upgrades))
+        for where, kind, name, allowed in names:
+            if name not in allowed:
+                raise ValueError(f"{where}: {unknown(kind, name, allowed)}")
+        for name in ducts & set(spans):
+            raise ValueError(f'network.spans: "{name}" is both a span and a duct')
+
 
 def load_scenario(path: Path) -> Scenario:
-    """Read a scenario file; raises FileError that names file, path, value and what is allowed."""
+    """Read a scenario file, with a catalogue.yaml beside it taken in as its ``catalogue``.
+
+    Raises FileError that names file, path, value and what is allowed.
+    """
     if path.is_dir():
         raise FileError(f"{path}: is a folder; name a scenario file, such as {path}/lab.yaml")
-    return read_model(path, Scenario)
+    beside = path.with_name("catalogue.yaml")
+    more = {"catalogue": read_yaml(beside)} if beside.is_file() and beside != path else None
+    return read_model(path, Scenario, more)

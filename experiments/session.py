@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
-from typing import Protocol
+from typing import Any, Protocol
 
 from experiments.coherence import PhasePlan
 from experiments.errors import RunFailed
@@ -98,7 +98,7 @@ def train_through(
             phase = session.phases[-1].name
             observer.step(event["step"], phase, *pace.after(event["end_ns"], phase))
             if pending and event["step"] + 1 == pending[0][0].step:
-                _apply(pending.pop(0), network, record, session)
+                _apply(pending.pop(0), twin, network, record, session)
         if time.monotonic_ns() >= next_sample_ns:
             _sample(network, record)
             next_sample_ns = time.monotonic_ns() + int(SAMPLE_S * 1e9)
@@ -128,18 +128,20 @@ class _Pace:
         return step_ms, usual_ms / step_ms
 
 
-def _apply(changes: list[Change], network: Network, record: Record, session: Session) -> None:
+def _apply(
+    changes: list[Change], twin: Twin, network: Network, record: Record, session: Session
+) -> None:
     """Change spans all at once, and begin the phase that is named after it."""
     counters = network.counters()
     states = {change.span: change.emulated for change in changes}
     network.set_spans(states)
     begin_ns = time.monotonic_ns()
+    aged_ns = session.phases[1].begin_ns if len(session.phases) > 1 else begin_ns
     for change in changes:
-        if change.trace:
-            network.replay(change.span, ((0, change.emulated), *change.trace), begin_ns)
-    upgraded = [change.span for change in changes if change.kind == "upgrade"]
-    name = " and ".join(upgraded) + " upgraded" if upgraded else "aged"
-    session.begin(name, session.states[-1] | states, counters)
+        if replay := twin.replay_of(change, begin_ns - aged_ns):
+            network.replay(change.span, replay, begin_ns)
+            record.event("replay", span=change.span, at_ns=begin_ns, changes=_offsets(replay))
+    session.begin(_phase_name(changes), session.states[-1] | states, counters)
     for change in changes:
         record.event(
             change.kind,
@@ -149,6 +151,24 @@ def _apply(changes: list[Change], network: Network, record: Record, session: Ses
             upgrade=change.upgrade,
             state=asdict(change.emulated),
         )
+
+
+def _phase_name(changes: list[Change]) -> str:
+    """Name a phase after what began it; at first all spans age at once."""
+    done = {"upgrade": "upgraded", "age": "older", "fail": "failed", "restore": "restored"}
+    if all(change.kind == "age" and change.first for change in changes):
+        return "aged"
+    kinds = {change.kind for change in changes}
+    spans = " and ".join(change.span for change in changes)
+    return f"{spans} {done[changes[0].kind] if len(kinds) == 1 else 'changed'}"
+
+
+def _offsets(replay: list[tuple[int, Duplex]]) -> list[dict[str, Any]]:
+    """Return what a replay holds, for the record: seconds, and whether the span then works."""
+    return [
+        {"after_s": round(offset_ns / 1e9, 6), "up": all(way.up for way in duplex.ways)}
+        for offset_ns, duplex in replay
+    ]
 
 
 def _wait_for_ranks(training: Training, record: Record, ranks: int) -> None:

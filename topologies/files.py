@@ -89,11 +89,16 @@ def read_yaml(path: Path) -> Any:
         raise FileError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from None
 
 
-def read_model(path: Path, kind: type[T]) -> T:
-    """Read a YAML file as the given type; raises FileError with every fault located."""
+def read_model(path: Path, kind: type[T], more: dict[str, Any] | None = None) -> T:
+    """Read a YAML file as the given type, with ``more`` keys where it does not have them itself.
+
+    Raises FileError with every fault located.
+    """
     data = read_yaml(path)
     if data is None:
         raise FileError(f"{path}: is empty")
+    if more and isinstance(data, dict):
+        data = more | data
     try:
         return TypeAdapter(kind).validate_python(data)
     except ValidationError as error:

@@ -5,15 +5,37 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from topologies.ageing.conditions import CONDITIONS
+from topologies.ageing.plant import METRO_CUTS
 from topologies.files import FileModel
 from topologies.statespec import StateSpec
 from topologies.suggest import unknown
 from topologies.units import Duration, Length, Rate
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$", examples=["north"])]
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Conditions = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(_one_or_more),
+    Field(min_length=1, max_length=8, strict=False),
+    PlainSerializer(lambda names: names[0] if len(names) == 1 else list(names)),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+"""A preset of the ageing model, or several of which later ones modify the first."""
 
 MAX_FABRIC_DELAY_NS = 50_000
 """A hop inside a campus is not delayed: its real delay must vanish beside the switches' own."""
@@ -49,12 +71,28 @@ class CampusSpec(FileModel):
 
     workers: int = Field(ge=1, le=64)
     fabric: FabricSpec = FabricSpec()
+    accelerators: int | None = Field(
+        None, ge=1, description="that the workers stand for; what incoherence costs is theirs"
+    )
 
 
 class TraceSpec(StateSpec):
     """A change of both directions of a span, some time after training began on the aged spans."""
 
     after: Duration
+
+
+class FailureSpec(FileModel):
+    """How often a span fails and how long it then stays down, on average."""
+
+    mtbf: Duration = Field(gt=0)
+    mttr: Duration = Field(gt=0)
+
+
+class OutagesSpec(FileModel):
+    """Outages drawn from how often spans fail, in months that pass faster than training does."""
+
+    speed: int = Field(ge=1, le=10**9, description="hours of faults per hour of training")
 
 
 class SpanSpec(StateSpec):
@@ -64,20 +102,18 @@ class SpanSpec(StateSpec):
         None, description="the two campuses, where the span's name does not say them", strict=False
     )
     route: Length | None = Field(None, description="length of the cable, not of the straight line")
-    condition: Name | None = Field(None, description="a preset of the ageing model")
+    condition: Conditions | None = None
     age: Duration = 0
+    cuts: float | None = Field(
+        None, ge=0, le=1000, strict=False, description=f"per 1,000 km and year, or {METRO_CUTS}"
+    )
+    duct: Name | None = Field(None, description="spans in one duct are cut together")
+    failures: FailureSpec | None = Field(None, description="in place of the condition's")
     forward: StateSpec | None = Field(None, description="what differs from first to second")
     backward: StateSpec | None = Field(None, description="what differs from second to first")
     trace: list[TraceSpec] | None = Field(
         None, min_length=1, max_length=4096, description="how the aged span changes by itself"
     )
-
-    @field_validator("condition")
-    @classmethod
-    def _known_condition(cls, value: str | None) -> str | None:
-        if value is not None and value not in CONDITIONS:
-            raise ValueError(unknown("condition", value, CONDITIONS))
-        return value
 
     @model_validator(mode="after")
     def _condition_or_state(self) -> SpanSpec:
@@ -96,8 +132,9 @@ class SpanSpec(StateSpec):
                 )
             if self.delay is None and self.route is None:
                 raise ValueError("needs a delay or a route beside its rate")
-            if self.age:
-                raise ValueError("has an age but no condition: only conditions age")
+            if self.age or self.cuts is not None:
+                what = "an age" if self.age else "cuts"
+                raise ValueError(f"has {what} but no condition: only conditions age")
         times = [change.after for change in self.trace or ()]
         if times != sorted(set(times)):
             raise ValueError("trace: each change must come after the one before it")
@@ -109,6 +146,9 @@ class NetworkSpec(FileModel):
 
     campuses: dict[Name, CampusSpec] = Field(min_length=1, max_length=32)
     spans: dict[Name, SpanSpec] = Field(default_factory=dict, max_length=64)
+    outages: OutagesSpec | None = Field(
+        None, description="draw them; without it only those of the timeline happen"
+    )
     congestion_control: Literal["reno", "cubic", "bbr"] = Field(
         "reno", description="TCP of the workers; bbr hides loss"
     )

@@ -79,7 +79,7 @@ def test_json_is_alone_on_standard_output(tmp_path: Path) -> None:
         ({"workload__stepps": 3}, ("workload.stepps", 'did you mean "steps"?')),
         (
             {"network__spans__west-east": {"route": "2000 km", "condition": "coherent-400g"}},
-            ("west-east", "does not work over 2000 km"),
+            ("west-east", "400G over 2000 km does not work"),
         ),
     ],
     ids=["unknown key", "physics"],

@@ -19,7 +19,7 @@ TINY: dict[str, Any] = {
             "west": {"workers": 1, "fabric": STAR},
             "east": {"workers": 1, "fabric": STAR},
         },
-        "spans": {"west-east": {"route": "400 km", "rate": "100 Mbit/s", "delay": "4 ms"}},
+        "spans": {"west-east": {"route": "100 km", "rate": "100 Mbit/s", "delay": "4 ms"}},
     },
     "workload": {
         "gradients": "4 MB",

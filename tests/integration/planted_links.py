@@ -21,7 +21,7 @@ MS = 10**6
 SCENARIO = tiny(
     network__spans={
         SPAN: {
-            "route": "400 km",
+            "route": "100 km",
             "rate": "200 Mbit/s",
             "delay": "6 ms",
             "forward": {"jitter": "1 ms", "loss": 0.02},
