@@ -107,6 +107,28 @@ def links(
 
 
 @app.command()
+def explain(
+    file: File,
+    span: Annotated[str, typer.Argument(metavar="SPAN", help="a span that states a condition")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="of the page")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Derive what a span does to packets from its kilometres and years, step by step."""
+    from experiments.explain import explanation_of, show, write_page
+    from experiments.scenario import load_scenario
+
+    scenario = load_scenario(file)
+    explanation = explanation_of(scenario, span)
+    if as_json:
+        print(json.dumps(explanation.to_json(), indent=1))
+        return
+    show(console, explanation)
+    page = out or Path("runs") / f"explain-{scenario.name}-{span}.html"
+    write_page(page, scenario, explanation)
+    console.print(f"plot: {page}", highlight=False, soft_wrap=True)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Show what this machine has and which back ends follow; exit with 3 if it cannot run."""
     from experiments.doctor import diagnosis, show_diagnosis

@@ -9,16 +9,15 @@ from typing import Any
 import networkx as nx
 
 from experiments.coherence import PhasePlan, SystemStep, steps_of_phases
+from experiments.pages import COLOURS, INK, QUIET, figure_html
 from experiments.scenario import Scenario
+from experiments.timeline import DONE
 from experiments.twin import Change
 from topologies.ageing.delay import GLASS_NS_PER_KM
 from topologies.linkstate import LinkState
 from topologies.units import render
 
-# Okabe and Ito's palette: told apart with any colour vision; shapes and labels say it again.
-PHASE_COLOURS = ("#0072B2", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
 PHASE_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
-INK, QUIET = "#1b2430", "#5b6675"
 WIDTH, HEIGHT, MARGIN = 640.0, 420.0, 90.0
 
 
@@ -41,7 +40,7 @@ def step_figure(
                 customdata=[step.step for step in members],
                 name=phase.name,
                 mode="lines+markers",
-                line={"color": PHASE_COLOURS[index % len(PHASE_COLOURS)], "width": 1.5},
+                line={"color": COLOURS[index % len(COLOURS)], "width": 1.5},
                 marker={"symbol": PHASE_SYMBOLS[index % len(PHASE_SYMBOLS)], "size": 8},
                 hovertemplate="step %{customdata}: %{y:.0f} ms<extra>%{fullData.name}</extra>",
             )
@@ -58,26 +57,20 @@ def step_figure(
             font={"size": 12, "color": INK},
         )
     top_ms = max((step.duration_ns / 1e6 for step in steps), default=1.0)
-    figure.update_layout(
-        template="plotly_white",
-        height=380,
-        margin={"l": 70, "r": 20, "t": 40, "b": 50},
-        font={"family": "system-ui, sans-serif", "color": INK},
-        legend={"orientation": "h", "y": -0.2},
+    return figure_html(
+        figure,
+        380,
         xaxis={"title": "time of the run (s)"},
         yaxis={"title": "step time (ms)", "range": [0, top_ms * 1.08]},
     )
-    html: str = figure.to_html(
-        full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}
-    )
-    return html
 
 
 def _moments(events: Sequence[Mapping[str, Any]]) -> list[tuple[float, str]]:
     """Join events that came together into one label."""
     moments: dict[float, list[str]] = {}
     for event in events:
-        label = "spans aged" if event["kind"] == "age" else f"{event['target']} upgraded"
+        first = event["kind"] == "age" and event["t_s"] == events[0]["t_s"]
+        label = "spans aged" if first else f"{event['target']} {DONE[event['kind']]}"
         labels = moments.setdefault(event["t_s"], [])
         if label not in labels:
             labels.append(label)
@@ -167,7 +160,7 @@ def _span_svg(
     if changed:
         band = _width(last) + 5
         parts.append(f'<line {line} stroke="#009E73" opacity=".35" stroke-width="{band:.1f}"/>')
-    colour = PHASE_COLOURS[1] if changed else QUIET
+    colour = COLOURS[1] if changed else QUIET
     parts.append(f'<line {line} stroke="{colour}" stroke-width="{_width(first):.1f}"{dashed}/>')
     x, y = (x1 + x2) / 2, (y1 + y2) / 2
     parts.append(

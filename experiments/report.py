@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from experiments.coherence import PhasePlan, SystemStep
 from experiments.figures import map_svg, step_figure
 from experiments.manifest import quantities
+from experiments.pages import page
 from experiments.record import Record
 from experiments.scenario import Scenario
 from experiments.twin import Twin
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(
@@ -30,14 +26,8 @@ def write_report(
 ) -> None:
     """Write the report of a run into its folder."""
     checks = result["fidelity"]["checks"]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("report.html.j2").render(
+    text = page(
+        "report.html.j2",
         result=result,
         scenario=scenario,
         map=map_svg(scenario, twin.changes),
@@ -47,4 +37,4 @@ def write_report(
         check_counts=Counter(check["name"] for check in checks),
         manifest=json.loads((record.folder / "manifest.json").read_text()),
     )
-    record.write("report.html", page)
+    record.write("report.html", text)

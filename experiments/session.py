@@ -12,6 +12,7 @@ from experiments.coherence import PhasePlan
 from experiments.errors import RunFailed
 from experiments.network import Network
 from experiments.record import Record
+from experiments.timeline import DONE
 from experiments.training import Training
 from experiments.twin import Change, Twin
 from topologies.emulation.impairer import Counters
@@ -155,12 +156,11 @@ def _apply(
 
 def _phase_name(changes: list[Change]) -> str:
     """Name a phase after what began it; at first all spans age at once."""
-    done = {"upgrade": "upgraded", "age": "older", "fail": "failed", "restore": "restored"}
     if all(change.kind == "age" and change.first for change in changes):
         return "aged"
     kinds = {change.kind for change in changes}
     spans = " and ".join(change.span for change in changes)
-    return f"{spans} {done[changes[0].kind] if len(kinds) == 1 else 'changed'}"
+    return f"{spans} {DONE[changes[0].kind] if len(kinds) == 1 else 'changed'}"
 
 
 def _offsets(replay: list[tuple[int, Duplex]]) -> list[dict[str, Any]]:

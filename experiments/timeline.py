@@ -25,6 +25,9 @@ AtStep = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^step [0-9]+$", "examples": ["step 20"]}),
 ]
 
+DONE = {"upgrade": "upgraded", "age": "older", "fail": "failed", "restore": "restored"}
+"""What each kind of event has done to a span, as phases and figures say it."""
+
 _NEEDS = {"upgrade": "with", "age": "by", "fail": "for", "restore": None}
 """Each kind of event, named by the key that says its target, and the key that completes it."""
 
