@@ -11,20 +11,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.pages import COLOURS, INK, QUIET, figure_html, page
+from experiments.pages import COLOURS, INK, figure_html, page
 from experiments.scenario import Scenario
 from topologies.ageing.chain import Chain
 from topologies.ageing.explanation import Line, explain
+from topologies.ageing.plant import Plant
 from topologies.errors import NetworkError, PhysicsError
 from topologies.spans import initial_plant, plant_chain, upgraded
 from topologies.suggest import unknown
 from topologies.units import YEAR_NS, render
 
-YEARS = 40
+YEARS = 60
 """Of the curve of loss and capacity against age."""
 LEAST_SHOWN = 1e-12
 """Of frames lost: less is none."""
-BAR = 24
+BAR = 20
 """Characters of the widest bar on a screen."""
 
 
@@ -51,12 +52,17 @@ class AtAge:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a span is what it is: its derivation, that of its upgrades, and its life."""
+    """Why a span is what it is: its derivation, that of its upgrades, and its life.
+
+    Beside its life that of an ``other``: the same line with error correction, or without it.
+    """
 
     span: str
     age_years: float
     stages: tuple[Stage, ...]
     life: tuple[AtAge, ...]
+    other_life: tuple[AtAge, ...]
+    other: str
 
     def to_json(self) -> dict[str, Any]:
         """Return this as plain data."""
@@ -79,7 +85,7 @@ def explanation_of(scenario: Scenario, span: str) -> Explanation:
         )
     mtu, seed = scenario.network.mtu, scenario.seed
 
-    def follow(it: Any) -> Chain:
+    def follow(it: Plant) -> Chain:
         return plant_chain(it, span, seed, mtu, known)
 
     stages = [Stage("as it is", tuple(explain(follow(plant))))]
@@ -93,11 +99,20 @@ def explanation_of(scenario: Scenario, span: str) -> Explanation:
         except PhysicsError as error:
             stages.append(Stage(event.with_, (), str(error)))
             break
-    life = tuple(
-        _at_age(follow(replace(plant, age_ns=round(half * YEAR_NS / 2))), half / 2)
-        for half in range(2 * YEARS + 1)
-    )
-    return Explanation(span, plant.age_ns / YEAR_NS, tuple(stages), life)
+
+    def life_of(it: Plant) -> tuple[AtAge, ...]:
+        halves = range(2 * YEARS + 1)
+        ages = [replace(it, age_ns=round(half * YEAR_NS / 2)) for half in halves]
+        return tuple(
+            _at_age(follow(aged), half / 2) for aged, half in zip(ages, halves, strict=True)
+        )
+
+    other, other_life = "", tuple[AtAge, ...]()
+    if plant.optics.kind == "ook":
+        code = known.codes["none" if plant.code.threshold else "g709"]
+        other, other_life = f"with {code.summary}", life_of(replace(plant, code=code))
+    age_years = plant.age_ns / YEAR_NS
+    return Explanation(span, age_years, tuple(stages), life_of(plant), other_life, other)
 
 
 def _at_age(chain: Chain, years: float) -> AtAge:
@@ -124,20 +139,18 @@ def life_figure(explanation: Explanation) -> str:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    life = explanation.life
-    years = [point.years for point in life]
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
-    losses = [point.loss if point.up and point.loss > LEAST_SHOWN else None for point in life]
-    rates = [point.capacity_bps / 1e9 for point in life]
-    names = ("frame loss", "capacity")
-    for row, (name, values) in enumerate(zip(names, (losses, rates), strict=True), start=1):
-        line = {"color": COLOURS[2 - row], "shape": "hv", "width": 2.5}
-        figure.add_trace(go.Scatter(x=years, y=values, name=name, line=line), row=row, col=1)
-    cliff = next((point.years for point in life if not point.up), None)
-    if cliff is not None:
-        figure.add_vrect(x0=cliff, x1=years[-1], fillcolor=QUIET, opacity=0.15, line_width=0)
-        label = {"text": "down: the cliff", "showarrow": False, "xanchor": "right"}
-        figure.add_annotation(x=years[-1], y=1.06, yref="paper", **label)
+    other = (explanation.other, explanation.other_life, "dot")
+    lives = [("as it is", explanation.life, "solid"), other]
+    for index, (name, life, dash) in enumerate(lives):
+        years = [point.years for point in life]
+        losses = [point.loss if point.loss > LEAST_SHOWN else None for point in life]
+        rates = [point.capacity_bps / 1e9 for point in life]
+        for row, values in enumerate((losses, rates), start=1):
+            line = {"color": COLOURS[1 - index], "shape": "hv", "width": 2.5, "dash": dash}
+            trace = go.Scatter(x=years, y=values, name=name, line=line, showlegend=row == 1)
+            if life:
+                figure.add_trace(trace, row=row, col=1)
     figure.add_vline(x=explanation.age_years, line={"color": INK, "width": 1, "dash": "dash"})
     figure.add_annotation(
         x=explanation.age_years, y=1.06, yref="paper", text="now", showarrow=False
@@ -147,7 +160,7 @@ def life_figure(explanation: Explanation) -> str:
     )
     figure.update_yaxes(rangemode="tozero", title="Gbit/s", row=2)
     figure.update_xaxes(title="years in service", row=2)
-    return figure_html(figure, 460, showlegend=False)
+    return figure_html(figure, 480, showlegend=True)
 
 
 def show(console: Console, explanation: Explanation) -> None:
@@ -183,9 +196,9 @@ def show(console: Console, explanation: Explanation) -> None:
 
 
 def _worth_showing(explanation: Explanation) -> list[AtAge]:
-    """Return every fourth year, now, and the last year up with the first one down."""
+    """Return every fifth year, now, and the last year up with the first one down."""
     life = explanation.life
-    shown = {index for index, point in enumerate(life) if point.years % 4 == 0}
+    shown = {index for index, point in enumerate(life) if point.years % 5 == 0}
     shown |= {min(range(len(life)), key=lambda i: abs(life[i].years - explanation.age_years))}
     for index in range(1, len(life)):
         if life[index].up != life[index - 1].up:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -193,3 +195,12 @@ def test_margin_falls_with_length_wear_and_dirt() -> None:
             assert other.margin_db is not None
             assert other.margin_db < usual
         assert chain(dirty, Wear(2, 0.1)).margin_db == pytest.approx((usual or math.nan) - 2)
+
+
+def test_osnr_against_gnpy() -> None:
+    """``tests/golden/generate_osnr.py`` makes the file with GNPy, which the tests do not need."""
+    golden = json.loads((Path(__file__).parents[2] / "golden" / "osnr.json").read_text())
+    assert len(golden["lines"]) == 20
+    for line in golden["lines"]:
+        computed = light.osnr_db(line["section_losses_db"], line["noise_figures_db"])
+        assert computed == pytest.approx(line["osnr_ase_01nm_db"], abs=0.01)
