@@ -24,8 +24,9 @@ from experiments.result import SCHEMA, event_results, headline, phase_results
 from experiments.scenario import Scenario
 from experiments.session import Observer, Session, train_through
 from experiments.trace import trace_of
+from experiments.traffic import expected_span_bytes
 from experiments.training import Training
-from experiments.twin import Twin, expected_span_bytes, load_twin
+from experiments.twin import Twin, load_twin
 from topologies.emulation.backends import choose_impairer
 from topologies.emulation.capabilities import Capabilities, probe
 from topologies.emulation.errors import EmulationError, MachineError
@@ -152,7 +153,7 @@ def train(
         checks += fidelity.check_training_loss(
             session.phases, session.states, session.snapshots, twin.traces
         )
-    expected = expected_span_bytes(twin, network.controller.routes())
+    expected = expected_span_bytes(twin, network.controller.routes(), job.strategy)
     first, last = session.snapshots[0], session.snapshots[-1]
     for span in twin.graph.spans:
         for index, direction in enumerate(("forward", "backward")):

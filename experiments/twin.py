@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 
 from experiments.outages import (
@@ -273,27 +273,3 @@ def _backup(plant: Plant, scenario: Scenario) -> LinkState | None:
     straight_m = round(plant.route_m / plant.slack)
     radio = scenario.known.plant(["microwave-backup"], straight_m, 0)
     return plant_chain(radio, "", scenario.seed, scenario.network.mtu, scenario.known).state
-
-
-def expected_span_bytes(
-    twin: Twin, routes: Mapping[str, Mapping[str, list[str] | None]]
-) -> dict[str, list[float]]:
-    """Return the gradient bytes that one ring all-reduce moves over each span, by direction.
-
-    A ring of n ranks sends 2 (n - 1) / n of the gradients from each rank to the next; ``routes``
-    gives the nodes on the path between two hosts. ``[first to second campus, second to first]``.
-    """
-    workers = twin.graph.workers
-    per_edge = 2 * (len(workers) - 1) / len(workers) * twin.gradient_bytes
-    expected = {span: [0.0, 0.0] for span in twin.graph.spans}
-    ends = {(link.a, link.b): span for span, link in twin.graph.spans.items()}
-    for index, sender in enumerate(workers):
-        # gloo's ring: each rank sends to the one before it and receives from the one after.
-        receiver = workers[index - 1]
-        path = routes[sender.name][receiver.name] or []
-        for a, b in pairwise(path):
-            if (a, b) in ends:
-                expected[ends[a, b]][0] += per_edge
-            elif (b, a) in ends:
-                expected[ends[b, a]][1] += per_edge
-    return expected

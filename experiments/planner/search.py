@@ -59,7 +59,8 @@ def every_set(options: Sequence[Sequence[Option]]) -> Indices | None:
     sizes = [len(choices) for choices in options]
     if np.prod(sizes, dtype=float) > MOST_SETS:
         return None
-    return np.indices(sizes).reshape(len(sizes), -1).T.astype(np.int64)
+    sets: Indices = np.indices(sizes).reshape(len(sizes), -1).T.astype(np.int64)
+    return sets
 
 
 def cheapest(
@@ -70,7 +71,7 @@ def cheapest(
 ) -> Found | None:
     """Return the cheapest upgrade set that reaches a coherence, by branch and bound."""
     orders = [
-        sorted(range(len(choices)), key=lambda index, it=choices: price_of([it[index]]))
+        [index for _, index in sorted((price_of([it]), index) for index, it in enumerate(choices))]
         for choices in options
     ]
     best: Found | None = None

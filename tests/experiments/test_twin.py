@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import networkx as nx
 import pytest
 
 from experiments.manifest import quantities
 from experiments.scenario import load_scenario
-from experiments.twin import Twin, expected_span_bytes, twin_of
+from experiments.twin import twin_of
 from tests.fakes.scenarios import ring, scenario_of, tiny
 
 DEMO = Path(__file__).parents[2] / "experiments" / "scenarios" / "three-campuses.yaml"
-
-
-def routes(twin: Twin, avoiding: str | None = None) -> dict[str, dict[str, list[str]]]:
-    """Return the shortest path between all workers by hops."""
-    whole: nx.Graph[str] = nx.Graph()
-    for link in twin.graph.links:
-        if not link.span or link.span != avoiding:
-            whole.add_edge(link.a, link.b)
-    names = [host.name for host in twin.graph.workers]
-    return {a: {b: nx.shortest_path(whole, a, b) for b in names if b != a} for a in names}
 
 
 def test_quantities_follow_the_scales() -> None:
@@ -80,37 +69,6 @@ def test_upgrades_of_one_span_add_up() -> None:
 
 def test_the_same_scenario_gives_the_same_twin() -> None:
     assert twin_of(load_scenario(DEMO)) == twin_of(load_scenario(DEMO))
-
-
-def test_a_ring_all_reduce_crosses_each_span_once() -> None:
-    twin = twin_of(scenario_of(ring()))
-    expected = expected_span_bytes(twin, routes(twin))
-    per_edge = 2 * 5 / 6 * 1_000_000
-    crossed = {
-        (span, way): moved for span, ways in expected.items() for way, moved in enumerate(ways)
-    }
-    assert sorted(crossed.values()) == pytest.approx([0, 0, 0, per_edge, per_edge, per_edge])
-    # Rank i sends to rank i - 1: east to south, south to north, north to east.
-    assert crossed["south-east", 1] == pytest.approx(per_edge)
-    assert crossed["north-south", 1] == pytest.approx(per_edge)
-    assert crossed["north-east", 0] == pytest.approx(per_edge)
-
-
-def test_a_detour_moves_the_bytes_over_both_of_its_spans() -> None:
-    twin = twin_of(scenario_of(ring()))
-    expected = expected_span_bytes(twin, routes(twin, avoiding="north-south"))
-    per_edge = 2 * 5 / 6 * 1_000_000
-    assert expected["north-south"] == [0.0, 0.0]
-    assert expected["north-east"] == pytest.approx([2 * per_edge, 0]) or expected[
-        "north-east"
-    ] == pytest.approx([per_edge, per_edge])
-    assert sum(sum(ways) for ways in expected.values()) == pytest.approx(4 * per_edge)
-
-
-def test_two_ranks_send_each_other_everything() -> None:
-    twin = twin_of(scenario_of(tiny()))
-    expected = expected_span_bytes(twin, routes(twin))
-    assert expected == {"west-east": [pytest.approx(400_000), pytest.approx(400_000)]}
 
 
 def test_quantities_are_shown_side_by_side() -> None:

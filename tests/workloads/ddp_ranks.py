@@ -1,4 +1,4 @@
-"""Ranks with data of their own under the ddp strategy; prints their parameters. Run as a script."""
+"""Ranks with data of their own under any strategy; prints their parameters. Run as a script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Golden arithmetic: ranks under ddp do what one process does with their mean gradient."""
+"""Golden arithmetic: synchronous ranks do what one process does with their mean gradient."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,26 @@ import pytest
 from tests.workloads.launcher import ROOT, loopback_job
 from workloads import strategies
 
+CASES = [
+    ("ddp", "we"),
+    ("ddp", "wee"),
+    ("hierarchical", "we"),
+    ("hierarchical", "wwee"),
+    ("hierarchical", "wwweee"),
+    ("hierarchical", "wewe"),
+    ("hierarchical", "wwe"),
+    ("hierarchical", "wwees"),
+    ("hierarchical", "www"),
+]
+"""A strategy, and the site of each rank by its first letter."""
 
-@pytest.mark.parametrize(("ranks", "strategy"), [(2, "ddp"), (3, "ddp")])
-def test_ranks_follow_the_mean_gradient(tmp_path: Path, ranks: int, strategy: str) -> None:
+
+@pytest.mark.parametrize(("strategy", "sites"), CASES)
+def test_ranks_follow_the_mean_gradient(tmp_path: Path, strategy: str, sites: str) -> None:
+    ranks = len(sites)
     job = loopback_job(tmp_path, ranks, strategy=strategy, gradient_bytes=8_000, bucket_bytes=3_000)
+    placed = tuple(replace(rank, site=site) for rank, site in zip(job.ranks, sites, strict=True))
+    job = replace(job, ranks=placed)
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("ddp_ranks.py")), job.to_json()],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -37,4 +54,4 @@ def test_ranks_follow_the_mean_gradient(tmp_path: Path, ranks: int, strategy: st
 
 
 def test_every_strategy_has_a_golden_test() -> None:
-    assert strategies.names() == ["ddp"]
+    assert strategies.names() == sorted({strategy for strategy, _ in CASES})
