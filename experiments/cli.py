@@ -129,6 +129,48 @@ def explain(
 
 
 @app.command()
+def plan(
+    file: File,
+    budget: Annotated[float | None, typer.Option(min=0, metavar="USD", help="at most")] = None,
+    target: Annotated[float | None, typer.Option(min=0.01, max=1, help="coherence wanted")] = None,
+    confirm: Annotated[int, typer.Option(min=0, max=8, metavar="K", help="emulate the best K")] = 0,
+    out: Out = None,
+    as_json: AsJson = False,
+    strict: Strict = False,
+) -> None:
+    """Weigh every set of upgrades: which one restores coherence, and for how much."""
+    from experiments.planner.page import write_plan
+    from experiments.planner.plan import plan as make_plan
+    from experiments.planner.screen import show_plan
+    from experiments.scenario import load_scenario
+
+    scenario = load_scenario(file)
+    with (errors if as_json else console).status("weighing upgrades"):
+        answer = make_plan(scenario, target, budget)
+    result = None
+    if confirm:
+        from experiments.planner.confirm import confirm as emulate
+        from experiments.planner.plan import best
+        from experiments.screen import Screen
+
+        with Screen(errors if as_json else console) as screen:
+            folder, result, answer = emulate(
+                scenario, answer, best(answer, confirm), file, screen, out
+            )
+        page = folder / "plan.html"
+    else:
+        page = (out or Path("runs")) / f"plan-{scenario.name}.html"
+    write_plan(page, scenario, answer)
+    if as_json:
+        print(json.dumps(answer.to_json(), indent=1))
+    else:
+        show_plan(console, answer)
+        console.print(f"report: {page}", highlight=False, soft_wrap=True)
+    if result:
+        raise typer.Exit(_exit_code(result, strict))
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Show what this machine has and which back ends follow; exit with 3 if it cannot run."""
     from experiments.doctor import diagnosis, show_diagnosis

@@ -53,7 +53,13 @@ def run(source: Path, observer: Observer, out: Path | None = None) -> tuple[Path
     Raises FileError for a scenario that cannot be built and MachineError for a machine that cannot
     build it; a run that fails later has a result that says so.
     """
-    scenario, twin = load_twin(source)
+    return run_twin(*load_twin(source), source, observer, out)
+
+
+def run_twin(
+    scenario: Scenario, twin: Twin, source: Path, observer: Observer, out: Path | None = None
+) -> tuple[Path, dict[str, Any]]:
+    """Emulate a scenario's twin, which may have been made by hand; see `run`."""
     machine = preflight(scenario, twin)
     name = secrets.token_hex(3)
     record = Record(out or default_folder(scenario.name, name))

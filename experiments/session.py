@@ -158,6 +158,8 @@ def _phase_name(changes: list[Change]) -> str:
     """Name a phase after what began it; at first all spans age at once."""
     if all(change.kind == "age" and change.first for change in changes):
         return "aged"
+    if changes[0].phase:
+        return changes[0].phase
     kinds = {change.kind for change in changes}
     spans = " and ".join(change.span for change in changes)
     return f"{spans} {DONE[changes[0].kind] if len(kinds) == 1 else 'changed'}"

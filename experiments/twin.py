@@ -53,6 +53,7 @@ class Change:
         down: the emulated state during an outage.
         outages: those placed by hand, as ``(begin, end)`` in emulated ns from the change on.
         first: whether it ends the reference phase.
+        phase: the name of the phase that begins with it, where it has one of its own.
     """
 
     step: int
@@ -65,6 +66,7 @@ class Change:
     down: Duplex | None = None
     outages: tuple[Interval, ...] = ()
     first: bool = False
+    phase: str = ""
 
     @property
     def states(self) -> tuple[Duplex, ...]:

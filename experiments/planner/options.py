@@ -85,10 +85,8 @@ def options_of(scenario: Scenario, span: str) -> tuple[list[Option], list[Option
     The first option is the span as it is. Raises PhysicsError where that cannot work.
     """
     spec, known = scenario.network.spans[span], scenario.known
-    mtu, seed = scenario.network.mtu, scenario.seed
     plant = initial_plant(spec, known)
-    as_it_is = span_states(span, spec, [], seed, mtu, known)[0]
-    options = [Option((), as_it_is, _unavailability(scenario, span, plant))]
+    options = [option(scenario, span, ())]
     singles: list[Option] = []
     refusals: list[Refusal] = []
     names = scenario.plan.upgrades or tuple(known.upgrades)
@@ -112,6 +110,19 @@ def _packages(names: Sequence[str], known: Catalogue) -> Iterator[tuple[str, ...
         for package in combinations(ordered, size):
             if sum(known.upgrades[name].sets.optics is not None for name in package) <= 1:
                 yield package
+
+
+def option(scenario: Scenario, span: str, package: tuple[str, ...]) -> Option:
+    """Return what a package of upgrades, in their order, makes of a span; none leaves it as it is.
+
+    Raises PhysicsError where it does not fit.
+    """
+    spec, known = scenario.network.spans[span], scenario.known
+    plant = initial_plant(spec, known)
+    if package:
+        return _option(scenario, span, plant, package)
+    state = span_states(span, spec, [], scenario.seed, scenario.network.mtu, known)[0]
+    return Option((), state, _unavailability(scenario, span, plant))
 
 
 def _option(scenario: Scenario, span: str, plant: Plant, package: tuple[str, ...]) -> Option:

@@ -1,0 +1,222 @@
+"""What an upgrade set is worth: its predicted coherence, outages included. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from itertools import islice, product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments import model
+from experiments.outages import failed_state
+from experiments.planner.crossings import Crossings, CutOff, crossings_of
+from experiments.planner.options import Option
+from experiments.planner.search import Indices
+from experiments.scenario import Scenario
+from topologies.errors import NetworkError
+from topologies.graph import Graph
+from topologies.linkstate import Duplex
+
+MOST_ROUTINGS = 4096
+"""Combinations of delays whose routes are looked at for a bound."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is predicted of one upgrade set.
+
+    Attributes:
+        coherence, low, high: over the years, outages included, with a 95 % interval.
+        while_up: while no span is down; what an emulation without outages measures.
+        dominant: what takes most of the time that is lost: compute, bandwidth, latency, loss,
+            window or outage.
+        step_s: seconds of a step while no span is down.
+    """
+
+    coherence: float
+    low: float
+    high: float
+    while_up: float
+    dominant: str
+    step_s: float
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Evaluates upgrade sets of spans, in the order in which the options are given.
+
+    Attributes:
+        job: what is trained, at the scale of the options' states.
+        graph: of campuses and spans.
+        policy: that routes the traffic.
+        reference: a span as good as a campus.
+        options: by span.
+        ducts: of the spans that share one.
+    """
+
+    job: model.Job
+    graph: Graph
+    policy: str
+    reference: Duplex
+    options: Mapping[str, Sequence[Option]]
+    ducts: Mapping[str, str]
+
+    def coherences(self, sets: Indices) -> NDArray[np.float64]:
+        """Return the long-run coherence of sets, ``(m,)``, from an index per span, ``(m, s)``."""
+        up = self.while_up(sets)
+        found = up.copy()
+        for unit, spans in self._units.items():
+            share = self._unavailability(unit, sets)
+            if not share.any():
+                continue
+            found += share * (self._without(spans, sets) - up)
+        clipped: NDArray[np.float64] = np.clip(found, 0.0, None)
+        return clipped
+
+    def while_up(self, sets: Indices) -> NDArray[np.float64]:
+        """Return the coherence of sets while no span is down, ``(m,)``."""
+        steps, _ = model.predict_sets(self.job, self.routes, self._states, sets)
+        coherences: NDArray[np.float64] = self.reference_s / steps
+        return coherences
+
+    def outlook(self, indices: Sequence[int]) -> Outlook:
+        """Return all that is predicted of one set."""
+        sets = np.array([indices])
+        states = self.states(indices)
+        seen = model.predict(self.job, self.routes(states), states)
+        coherence = float(self.coherences(sets)[0])
+        up = self.reference_s / seen.step_s
+        causes = [cause for cause in seen.terms if cause != "compute"]
+        dominant = max(causes, key=lambda cause: seen.terms[cause])
+        if seen.terms[dominant] <= 0.0:
+            dominant = "compute"  # communication hides behind it
+        if up - coherence > max(0.0, 1 - up):
+            dominant = "outage"
+        return Outlook(
+            coherence=coherence,
+            low=float(coherence * seen.step_s / seen.high_s),
+            high=float(min(1.0, coherence * seen.step_s / seen.low_s)),
+            while_up=up,
+            dominant=dominant,
+            step_s=seen.step_s,
+        )
+
+    def best_possible(self, chosen: Sequence[int]) -> float:
+        """Return what no completion can exceed, over every routing that completions may bring."""
+        states = {}
+        for span, index in zip(self.options, chosen, strict=False):
+            states[span] = self.options[span][index].state
+        for span in list(self.options)[len(chosen) :]:
+            states[span] = _ideal([option.state for option in self.options[span]])
+        routings = self._every_routing
+        if routings is None:
+            return 1.0
+        steps = [model.predict(self.job, crossings, states).step_s for crossings in routings]
+        return self.reference_s / min(steps)
+
+    def states(self, indices: Sequence[int]) -> dict[str, Duplex]:
+        """Return the spans' states under a set."""
+        pairs = zip(self.options.items(), indices, strict=True)
+        return {span: choices[index].state for (span, choices), index in pairs}
+
+    def routes(self, states: Mapping[str, Duplex]) -> Crossings:
+        """Return the crossings under the policy; raises `CutOff`."""
+        return _routes(self.graph, self.policy, tuple(states.items()))
+
+    @cached_property
+    def reference_s(self) -> float:
+        """Return the seconds of a step with every span as good as a campus."""
+        states = dict.fromkeys(self.options, self.reference)
+        return model.predict(self.job, self.routes(states), states).step_s
+
+    @cached_property
+    def _states(self) -> dict[str, list[Duplex]]:
+        return {span: [it.state for it in choices] for span, choices in self.options.items()}
+
+    @cached_property
+    def _units(self) -> dict[str, list[str]]:
+        """Return what fails together: the spans of a duct, or one span."""
+        units: dict[str, list[str]] = {}
+        for span in self.options:
+            units.setdefault(self.ducts.get(span, span), []).append(span)
+        return units
+
+    def _unavailability(self, unit: str, sets: Indices) -> NDArray[np.float64]:
+        shares = []
+        for column, (span, choices) in enumerate(self.options.items()):
+            if span in self._units[unit]:
+                shares.append(np.array([it.unavailability for it in choices])[sets[:, column]])
+        worst: NDArray[np.float64] = np.max(shares, axis=0)
+        return worst
+
+    def _without(self, spans: Sequence[str], sets: Indices) -> NDArray[np.float64]:
+        """Return the coherence while spans are down: 0 where a campus is then cut off."""
+        states = dict(self._states)
+        for span in spans:
+            states[span] = [failed_state(state, None) for state in states[span]]
+        try:
+            steps, _ = model.predict_sets(self.job, self.routes, states, sets)
+        except CutOff:
+            return np.zeros(len(sets))
+        return self.reference_s / steps
+
+    @cached_property
+    def _every_routing(self) -> list[Crossings] | None:
+        """Return every way in which traffic may be routed, or None where they are too many."""
+        by_delay = [
+            {option.state.round_trip_ns: option.state for option in choices}.values()
+            for choices in self.options.values()
+        ]
+        combinations = product(*by_delay)
+        routings = {}
+        for states in islice(combinations, MOST_ROUTINGS):
+            crossings = self.routes(dict(zip(self.options, states, strict=True)))
+            routings[tuple(sorted(crossings.items()))] = crossings
+        return None if next(combinations, None) else list(routings.values())
+
+
+def job_of(
+    scenario: Scenario, gradient_bytes: int, bucket_bytes: int, compute_ns: int, access_bps: int
+) -> model.Job:
+    """Return what a scenario trains, in quantities of either scale.
+
+    Raises NetworkError for a strategy that has no model.
+    """
+    network = scenario.network
+    sites = [name for name, campus in network.campuses.items() for _ in range(campus.workers)]
+    try:
+        return model.Job(
+            sites=tuple(sites),
+            gradient_bytes=gradient_bytes,
+            bucket_bytes=bucket_bytes,
+            compute_s=compute_ns / 1e9,
+            strategy=scenario.workload.strategy,  # type: ignore[arg-type]
+            congestion_control=network.congestion_control,
+            access_bps=access_bps,
+            mtu=network.mtu,
+        )
+    except ValueError as error:
+        raise NetworkError(f"workload.strategy: {error}") from None
+
+
+@lru_cache(maxsize=65_536)
+def _routes(graph: Graph, policy: str, states: tuple[tuple[str, Duplex], ...]) -> Crossings:
+    return crossings_of(graph, policy, dict(states))
+
+
+def _ideal(states: Sequence[Duplex]) -> Duplex:
+    """Return a state as good as the best of others in every respect."""
+    ways = []
+    for index in (0, 1):
+        each = [state.ways[index] for state in states]
+        ways.append(
+            replace(
+                min(each, key=lambda way: way.mean_loss),
+                rate_bps=max(way.rate_bps for way in each),
+                delay_ns=min(way.delay_ns for way in each),
+            )
+        )
+    return Duplex(*ways)
