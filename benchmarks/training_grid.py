@@ -1,0 +1,198 @@
+"""Training over spans in many states: what a step takes in each, measured. Needs root."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean, median
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from experiments.coherence import steps_of_phases, system_steps
+from experiments.fidelity import Check
+from experiments.network import Network, running_network
+from experiments.record import Record
+from experiments.runner import job_of, train
+from experiments.scenario import Scenario
+from experiments.session import Session
+from experiments.training import Training
+from experiments.twin import Change, Twin, twin_of
+from topologies.emulation.backends import choose_impairer
+from topologies.emulation.capabilities import probe
+from topologies.emulation.ownership import owned_folder
+from topologies.linkstate import Duplex, LinkState, Loss
+from topologies.units import render
+
+NAMES = ("north", "south", "east", "west")
+ACCESS_BPS = 400 * 10**6
+MTU = 1500
+REFERENCE_STEPS, WARM_UP_STEPS = 7, 3
+ROOMY = Duplex.both(LinkState(ACCESS_BPS, 500_000, mtu=MTU, queue_bytes=4 * 10**6))
+"""Reference: nothing is lost in it, so that TCP's window is not small for the first point."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """The state that every span is put into, and for how many steps.
+
+    Attributes:
+        settling: first steps, in which TCP still goes by the state before.
+    """
+
+    rtt_ms: float
+    loss: float
+    rate_mbps: float
+    steps: int
+    settling: int = 2
+
+    @property
+    def state(self) -> Duplex:
+        """The state of both ways."""
+        delay_ns = round(self.rtt_ms * 1e6 / 2)
+        return Duplex.both(
+            LinkState(round(self.rate_mbps * 1e6), delay_ns, loss=Loss(self.loss), mtu=MTU)
+        )
+
+
+@dataclass(frozen=True)
+class Series:
+    """A job that trains through some points.
+
+    Attributes:
+        campuses: workers of each; every two campuses are joined by a span.
+    """
+
+    campuses: tuple[int, ...]
+    strategy: Literal["ddp", "hierarchical"]
+    congestion_control: Literal["reno", "cubic", "bbr"]
+    gradient_bytes: int
+    bucket_bytes: int
+    compute_ms: float
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a step took (s): each of a point's settled steps, and the reference's on average."""
+
+    series: Series
+    point: Point
+    steps_s: tuple[float, ...]
+    reference_s: float
+    fabric_rtt_s: float
+
+    @property
+    def mean_s(self) -> float:
+        """The mean of the steps."""
+        return fmean(self.steps_s)
+
+
+class _Quiet:
+    def begin(self, steps: int) -> None: ...
+    def stage(self, text: str) -> None: ...
+    def step(self, step: int, phase: str, step_ms: float, coherence: float | None) -> None: ...
+
+
+def scenario_of(series: Series) -> Scenario:
+    """Return a scenario with the series' campuses and job; its spans' states are placeholders."""
+    names = NAMES[: len(series.campuses)]
+    fabric = {"kind": "star", "rate": render(ACCESS_BPS, "rate"), "mtu": MTU}
+    steps = REFERENCE_STEPS + sum(point.steps for point in series.points)
+    return Scenario.model_validate(
+        {
+            "name": "training-grid",
+            "seed": 5,
+            "network": {
+                "congestion_control": series.congestion_control,
+                "campuses": {
+                    name: {"workers": workers, "fabric": fabric}
+                    for name, workers in zip(names, series.campuses, strict=True)
+                },
+                "spans": {
+                    f"{a}-{b}": {"rate": "100 Mbit/s", "delay": "5 ms"}
+                    for a, b in combinations(names, 2)
+                },
+            },
+            "workload": {
+                "strategy": series.strategy,
+                "gradients": f"{series.gradient_bytes} B",
+                "bucket": f"{series.bucket_bytes} B",
+                "compute": f"{series.compute_ms:g} ms",
+                "steps": steps,
+                "reference_steps": REFERENCE_STEPS,
+                "timeout": "100 s",
+            },
+            "emulate": {"bytes": 1, "time": 1},
+        }
+    )
+
+
+def twin_through(series: Series) -> Twin:
+    """Return the twin whose spans all change from point to point."""
+    twin = twin_of(scenario_of(series))
+    changes, step = [], REFERENCE_STEPS
+    for point in series.points:
+        for span in twin.graph.spans:
+            changes.append(Change(step, "upgrade", span, None, point.state, point.state))
+        step += point.steps
+    return replace(twin, reference=ROOMY, changes=tuple(changes))
+
+
+def measure(many: Sequence[Series]) -> Iterator[tuple[list[Measured], list[Check]]]:
+    """Train each series in turn in a network of its own; yield what its points took."""
+    for series in many:
+        scenario, twin = scenario_of(series), twin_through(series)
+        machine = choose_impairer(probe(), None, twin.states)
+        with ExitStack() as stack:
+            place = stack.enter_context(TemporaryDirectory(prefix="spanlab-benchmarks-"))
+            folder = stack.enter_context(owned_folder(f"benchmark-{time.monotonic_ns()}"))
+            record = Record(Path(place) / "run")
+            stack.callback(record.close)
+            training = Training(record.logs / "launcher.log")
+            stack.callback(training.close)
+            network = stack.enter_context(
+                running_network(twin, machine, scenario, folder=folder, logs=record.logs)
+            )
+            stack.callback(training.close)
+            training.wait_imported()
+            network.calibrate({change.span: change.emulated for change in twin.changes})
+            network.set_spans(dict.fromkeys(twin.graph.spans, twin.reference))
+            fabric_rtt_s = _fabric_rtt_s(network)
+            session = Session()
+            job = job_of(scenario, twin, network, folder, record.logs)
+            checks = train(job, training, network, twin, record, _Quiet(), session)
+            steps = system_steps(record.steps, len(job.ranks))
+            phases = steps_of_phases(steps, session.phases)
+        reference_s = fmean(step.duration_ns / 1e9 for step in phases[0][WARM_UP_STEPS:])
+        found = [
+            Measured(
+                series,
+                point,
+                tuple(step.duration_ns / 1e9 for step in phase[point.settling :]),
+                reference_s,
+                fabric_rtt_s,
+            )
+            for point, phase in zip(series.points, phases[1:], strict=True)
+        ]
+        yield found, checks
+
+
+def _fabric_rtt_s(network: Network) -> float:
+    """Return the median round trip between two workers of a campus; 0 where each has one."""
+    workers = network.lab.graph.workers
+    pairs = [(a, b) for a, b in combinations(workers, 2) if a.campus == b.campus]
+    if not pairs:
+        return 0.0
+    near, far = pairs[0]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    command = ["ping", "-i", "0.01", "-c", "60", far.ip]
+    with network.lab.popen(near.name, command, **pipes) as ping:
+        output, _ = ping.communicate(timeout=30)
+    times = [float(text) for text in re.findall(r"time=([0-9.]+) ms", output)]
+    return median(times[10:]) / 1e3
