@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from experiments.model.collectives import SEGMENT_BYTES
 from experiments.scenario import Scenario
 from experiments.twin import Twin
 from topologies.linkstate import ETHERNET_HEADER, Duplex
 
-SEGMENT_BYTES = 2**20
-"""gloo's all-reduce sends segments of at most this size."""
 RTO_MIN_NS = 200_000_000
 """Linux's smallest retransmission timeout; it cannot be scaled."""
 KEPT = 0.2

@@ -7,11 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from experiments.planner.answer import Choice, Measured, Plan
-from experiments.planner.options import Option
-from experiments.planner.worth import Worth, job_of
 from experiments.runner import run_twin
 from experiments.scenario import Scenario
 from experiments.session import Observer
@@ -50,7 +46,7 @@ def confirm(
         measured[choice.name] = Measured(
             coherence=phase["coherence"],
             coherence_ci=(low, high),
-            predicted=predicted(scenario, twin, states[number]),
+            predicted=choice.outlook.while_up,
             verdict=result["fidelity"]["verdict"],
         )
 
@@ -99,27 +95,6 @@ def twin_through(scenario: Scenario, states: Sequence[States]) -> tuple[Scenario
         for span, state in by_span.items()
     ]
     return plain, replace(twin, changes=tuple(changes))
-
-
-def predicted(scenario: Scenario, twin: Twin, states: States) -> float:
-    """Return the coherence that the model expects of a twin in a state, none of its spans down."""
-    scale = scenario.emulate
-    emulated = {span: state.scaled(scale.bytes, scale.time) for span, state in states.items()}
-    worth = Worth(
-        job=job_of(
-            scenario,
-            gradient_bytes=twin.gradient_bytes,
-            bucket_bytes=twin.bucket_bytes,
-            compute_ns=twin.compute_ns,
-            access_bps=min(twin.access_bps.values()),
-        ),
-        graph=twin.graph,
-        policy=scenario.controller.policy,
-        reference=twin.reference,
-        options={span: [Option((), state)] for span, state in emulated.items()},
-        ducts={},
-    )
-    return float(worth.while_up(np.zeros((1, len(emulated)), dtype=np.int64))[0])
 
 
 def _phase(number: int) -> str:

@@ -14,16 +14,14 @@ from experiments.planner.options import Option, Refusal, option, options_of
 from experiments.planner.sensitivity import swings
 from experiments.planner.worth import Outlook, Worth, job_of
 from experiments.scenario import Scenario
-from topologies.graph import build_graph
-from topologies.linkstate import Duplex
-from topologies.spans import campus_grade
+from experiments.twin import twin_of
 
 MOST_CHOICES = 12
 """Upgrade sets that a plan lists."""
 
 
 def plan(scenario: Scenario, target: float | None = None, budget_usd: float | None = None) -> Plan:
-    """Weigh every upgrade set of a scenario at its real scale.
+    """Weigh every upgrade set of a scenario.
 
     Raises NetworkError where the spans cannot work as they are.
     """
@@ -104,20 +102,15 @@ def best(plan: Plan, count: int) -> list[Choice]:
 
 
 def worth_of(scenario: Scenario, options: Mapping[str, Sequence[Option]]) -> Worth:
-    """Return the evaluator of options at real scale."""
+    """Return the evaluator of options."""
     network = scenario.network
-    fabrics = [campus.fabric for campus in network.campuses.values()]
+    twin = twin_of(scenario.model_copy(update={"timeline": ()}))
     return Worth(
-        job=job_of(
-            scenario,
-            gradient_bytes=scenario.workload.gradients,
-            bucket_bytes=scenario.workload.bucket,
-            compute_ns=scenario.workload.compute,
-            access_bps=min(fabric.rate for fabric in fabrics),
-        ),
-        graph=build_graph(network),
+        job=job_of(scenario, twin),
+        graph=twin.graph,
         policy=scenario.controller.policy,
-        reference=Duplex.both(campus_grade(fabrics, network.mtu)),
+        reference=twin.reference,
+        scale=(scenario.emulate.bytes, scenario.emulate.time),
         options=options,
         ducts={span: spec.duct for span, spec in network.spans.items() if spec.duct},
     )

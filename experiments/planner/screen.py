@@ -10,14 +10,14 @@ from experiments.coherence import COHERENT, DEGRADED
 from experiments.planner.answer import Choice, Plan
 from experiments.planner.wording import answer_sentence, money
 
-SINGLES_SHOWN = 8
+SETS_SHOWN, SINGLES_SHOWN = 6, 6
 
 
 def show_plan(console: Console, plan: Plan) -> None:
     """Print a plan."""
     console.print(Text(answer_sentence(plan), style="bold"), soft_wrap=False)
     console.print()
-    _show_choices(console, "upgrade sets worth a thought", [plan.base, *plan.choices], plan.target)
+    _show_choices(console, "upgrade sets worth a thought", [plan.base, *plan.choices[:SETS_SHOWN]], plan.target)
     singles = plan.singles[:SINGLES_SHOWN]
     _show_choices(console, "each upgrade alone, the best first", list(singles), plan.target)
     if plan.waste:

@@ -17,7 +17,7 @@ from experiments.planner.options import Option
 
 MOST_SETS = 200_000
 """So many upgrade sets are evaluated one and all."""
-SLIGHTEST = 1e-3
+SLIGHTEST = 5e-3
 """Gain in coherence that makes another point of a front."""
 
 Indices = NDArray[np.int64]

@@ -1,9 +1,15 @@
-"""What an upgrade set is worth: its predicted coherence, outages included. Pure."""
+"""What an upgrade set is worth: its predicted coherence, outages included. Pure.
+
+Predicted at the scale of the twin, where segments, windows and packets are those that gloo and TCP
+have. The real system behaves alike as far as it keeps the groups of `experiments.similarity`: if it
+has as many connections in parallel as the twin is smaller, for one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import islice, product
 
@@ -11,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import model
+from experiments.coherence import COHERENT
 from experiments.outages import failed_state
 from experiments.planner.crossings import Crossings, CutOff, crossings_of
 from experiments.planner.options import Option
 from experiments.planner.search import Indices
 from experiments.scenario import Scenario
+from experiments.twin import Twin
 from topologies.errors import NetworkError
 from topologies.graph import Graph
 from topologies.linkstate import Duplex
@@ -33,7 +41,7 @@ class Outlook:
         while_up: while no span is down; what an emulation without outages measures.
         dominant: what takes most of the time that is lost: compute, bandwidth, latency, loss,
             window or outage.
-        step_s: seconds of a step while no span is down.
+        step_s: emulated seconds of a step while no span is down.
     """
 
     coherence: float
@@ -49,11 +57,12 @@ class Worth:
     """Evaluates upgrade sets of spans, in the order in which the options are given.
 
     Attributes:
-        job: what is trained, at the scale of the options' states.
+        job: what the twin trains.
         graph: of campuses and spans.
         policy: that routes the traffic.
-        reference: a span as good as a campus.
-        options: by span.
+        reference: a span of the twin as good as a campus.
+        scale: bytes and times of the twin per real one.
+        options: by span, their states real.
         ducts: of the spans that share one.
     """
 
@@ -61,6 +70,7 @@ class Worth:
     graph: Graph
     policy: str
     reference: Duplex
+    scale: tuple[Fraction, Fraction]
     options: Mapping[str, Sequence[Option]]
     ducts: Mapping[str, str]
 
@@ -85,13 +95,13 @@ class Worth:
     def outlook(self, indices: Sequence[int]) -> Outlook:
         """Return all that is predicted of one set."""
         sets = np.array([indices])
-        states = self.states(indices)
+        states = self._emulated(self.states(indices))
         seen = model.predict(self.job, self.routes(states), states)
         coherence = float(self.coherences(sets)[0])
         up = self.reference_s / seen.step_s
-        causes = [cause for cause in seen.terms if cause != "compute"]
-        dominant = max(causes, key=lambda cause: seen.terms[cause])
-        if seen.terms[dominant] <= 0.0:
+        terms = {cause: term for cause, term in seen.terms.items() if cause != "compute"}
+        dominant: str = max(terms, key=lambda cause: terms[cause])
+        if seen.terms["compute"] > 0 and up >= COHERENT:
             dominant = "compute"  # communication hides behind it
         if up - coherence > max(0.0, 1 - up):
             dominant = "outage"
@@ -108,9 +118,9 @@ class Worth:
         """Return what no completion can exceed, over every routing that completions may bring."""
         states = {}
         for span, index in zip(self.options, chosen, strict=False):
-            states[span] = self.options[span][index].state
+            states[span] = self._states[span][index]
         for span in list(self.options)[len(chosen) :]:
-            states[span] = _ideal([option.state for option in self.options[span]])
+            states[span] = _ideal(self._states[span])
         routings = self._every_routing
         if routings is None:
             return 1.0
@@ -118,7 +128,7 @@ class Worth:
         return self.reference_s / min(steps)
 
     def states(self, indices: Sequence[int]) -> dict[str, Duplex]:
-        """Return the spans' states under a set."""
+        """Return the spans' real states under a set."""
         pairs = zip(self.options.items(), indices, strict=True)
         return {span: choices[index].state for (span, choices), index in pairs}
 
@@ -134,7 +144,13 @@ class Worth:
 
     @cached_property
     def _states(self) -> dict[str, list[Duplex]]:
-        return {span: [it.state for it in choices] for span, choices in self.options.items()}
+        return {
+            span: [it.state.scaled(*self.scale) for it in choices]
+            for span, choices in self.options.items()
+        }
+
+    def _emulated(self, states: Mapping[str, Duplex]) -> dict[str, Duplex]:
+        return {span: state.scaled(*self.scale) for span, state in states.items()}
 
     @cached_property
     def _units(self) -> dict[str, list[str]]:
@@ -167,8 +183,8 @@ class Worth:
     def _every_routing(self) -> list[Crossings] | None:
         """Return every way in which traffic may be routed, or None where they are too many."""
         by_delay = [
-            {option.state.round_trip_ns: option.state for option in choices}.values()
-            for choices in self.options.values()
+            {state.round_trip_ns: state for state in states}.values()
+            for states in self._states.values()
         ]
         combinations = product(*by_delay)
         routings = {}
@@ -178,24 +194,18 @@ class Worth:
         return None if next(combinations, None) else list(routings.values())
 
 
-def job_of(
-    scenario: Scenario, gradient_bytes: int, bucket_bytes: int, compute_ns: int, access_bps: int
-) -> model.Job:
-    """Return what a scenario trains, in quantities of either scale.
-
-    Raises NetworkError for a strategy that has no model.
-    """
+def job_of(scenario: Scenario, twin: Twin) -> model.Job:
+    """Return what a twin trains; raises NetworkError for a strategy that has no model."""
     network = scenario.network
-    sites = [name for name, campus in network.campuses.items() for _ in range(campus.workers)]
     try:
         return model.Job(
-            sites=tuple(sites),
-            gradient_bytes=gradient_bytes,
-            bucket_bytes=bucket_bytes,
-            compute_s=compute_ns / 1e9,
+            sites=tuple(host.campus for host in twin.graph.workers),
+            gradient_bytes=twin.gradient_bytes,
+            bucket_bytes=twin.bucket_bytes,
+            compute_s=twin.compute_ns / 1e9,
             strategy=scenario.workload.strategy,  # type: ignore[arg-type]
             congestion_control=network.congestion_control,
-            access_bps=access_bps,
+            access_bps=min(twin.access_bps.values()),
             mtu=network.mtu,
         )
     except ValueError as error:
