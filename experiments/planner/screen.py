@@ -17,7 +17,8 @@ def show_plan(console: Console, plan: Plan) -> None:
     """Print a plan."""
     console.print(Text(answer_sentence(plan), style="bold"), soft_wrap=False)
     console.print()
-    _show_choices(console, "upgrade sets worth a thought", [plan.base, *plan.choices[:SETS_SHOWN]], plan.target)
+    sets = [plan.base, *plan.choices[:SETS_SHOWN]]
+    _show_choices(console, "upgrade sets worth a thought", sets, plan.target)
     singles = plan.singles[:SINGLES_SHOWN]
     _show_choices(console, "each upgrade alone, the best first", list(singles), plan.target)
     if plan.waste:
