@@ -14,6 +14,7 @@ from statistics import fmean, median
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from experiments.changes import Change
 from experiments.coherence import steps_of_phases, system_steps
 from experiments.fidelity import Check
 from experiments.network import Network, running_network
@@ -22,7 +23,7 @@ from experiments.runner import job_of, train
 from experiments.scenario import Scenario
 from experiments.session import Session
 from experiments.training import Training
-from experiments.twin import Change, Twin, twin_of
+from experiments.twin import Twin, twin_of
 from topologies.emulation.backends import choose_impairer
 from topologies.emulation.capabilities import probe
 from topologies.emulation.ownership import owned_folder

@@ -8,11 +8,11 @@ from typing import Any
 
 import networkx as nx
 
+from experiments.changes import Change
 from experiments.coherence import PhasePlan, SystemStep, steps_of_phases
 from experiments.pages import COLOURS, INK, QUIET, figure_html
 from experiments.scenario import Scenario
 from experiments.timeline import DONE
-from experiments.twin import Change
 from topologies.ageing.delay import GLASS_NS_PER_KM
 from topologies.linkstate import LinkState
 from topologies.units import render

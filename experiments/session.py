@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any, Protocol
 
+from experiments.changes import Change
 from experiments.coherence import PhasePlan
 from experiments.errors import RunFailed
 from experiments.network import Network
 from experiments.record import Record
 from experiments.timeline import DONE
 from experiments.training import Training
-from experiments.twin import Change, Twin
+from experiments.twin import Twin
 from topologies.emulation.impairer import Counters
 from topologies.linkstate import Duplex
 

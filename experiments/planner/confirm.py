@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from experiments.changes import Change
 from experiments.planner.answer import Choice, Measured, Plan
 from experiments.runner import run_twin
 from experiments.scenario import Scenario
 from experiments.session import Observer
 from experiments.similarity import groups_of
-from experiments.twin import Change, Twin, twin_of
+from experiments.twin import Twin, twin_of
 from topologies.linkstate import Duplex
 
 STEPS = 10

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from experiments.changes import Change
 from experiments.scenario import Scenario, load_scenario
 from experiments.timeline import TimelineEvent
-from experiments.twin import Change, Twin, twin_of
+from experiments.twin import Twin, twin_of
 from tests.fakes.scenarios import tiny
 from topologies.files import FileError
 

@@ -1,0 +1,153 @@
+"""What happens to each span in a run, from the scenario's words to emulated states. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from experiments.outages import (
+    HOUR_NS,
+    Interval,
+    by_hand,
+    drawn,
+    failed_state,
+    faults_of,
+)
+from experiments.scenario import Scenario
+from experiments.timeline import TimelineEvent
+from topologies.ageing.outages import PROTECTION_HIT_NS
+from topologies.ageing.plant import Plant
+from topologies.errors import NetworkError
+from topologies.linkstate import Duplex, LinkState
+from topologies.spans import initial_plant, plant_chain, span_plants, span_states, traced
+from topologies.spec import SpanSpec
+
+HORIZON_STEPS = 100
+"""Outages are drawn for a run whose steps take this many times their compute time."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A span's state from a step on.
+
+    Attributes:
+        step: before which it comes.
+        kind: ``age`` (also the end of the reference phase), ``upgrade``, ``fail`` or ``restore``.
+        span: whose state changes.
+        upgrade: its name.
+        real, emulated: the state, at both scales.
+        trace: emulated states that follow by themselves, by their offset in ns.
+        down: the emulated state during an outage.
+        outages: those placed by hand, as ``(begin, end)`` in emulated ns from the change on.
+        first: whether it ends the reference phase.
+        phase: the name of the phase that begins with it, where it has one of its own.
+    """
+
+    step: int
+    kind: str
+    span: str
+    upgrade: str | None
+    real: Duplex
+    emulated: Duplex
+    trace: tuple[tuple[int, Duplex], ...] = ()
+    down: Duplex | None = None
+    outages: tuple[Interval, ...] = ()
+    first: bool = False
+    phase: str = ""
+
+    @property
+    def states(self) -> tuple[Duplex, ...]:
+        """Every emulated state that this change may bring, in order."""
+        failed = (self.down,) if self.down else ()
+        return (self.emulated, *(state for _, state in self.trace), *failed)
+
+    @property
+    def usual(self) -> Duplex:
+        """The emulated state that the change leads to in the end."""
+        return self.trace[-1][1] if self.trace else self.emulated
+
+
+def changes_of(span: str, scenario: Scenario) -> list[Change]:
+    """Return all that happens to a span: it ages after the reference phase, then its events."""
+    spec, scale, known = scenario.network.spans[span], scenario.emulate, scenario.known
+    events = [event for event in scenario.timeline if event.target in (span, spec.duct)]
+    altering = [event.change() for event in events if event.change() is not None]
+    mtu = scenario.network.mtu
+    states = iter(span_states(span, spec, altering, scenario.seed, mtu, known))
+    fails = scenario.network.outages is not None or any(event.kind == "fail" for event in events)
+    plants = iter(span_plants(spec, altering, known))
+    changes = []
+    try:
+        for event in (None, *events):
+            if event is None or event.change() is not None:
+                real, plant = next(states), next(plants)
+                emulated = real.scaled(scale.bytes, scale.time)
+                down = failed_state(real, _backup(plant, scenario)) if fails else None
+                down = down and down.scaled(scale.bytes, scale.time)
+            lasting = event is not None and event.kind == "fail" and event.for_ is None
+            hit_ns = PROTECTION_HIT_NS if plant.diverse else None
+            changes.append(
+                Change(
+                    step=event.at if event else scenario.workload.reference_steps,
+                    kind=event.kind if event else "age",
+                    span=span,
+                    upgrade=event.with_ if event else None,
+                    real=real,
+                    emulated=down if lasting and down else emulated,
+                    trace=() if event else _trace(spec, real, scenario),
+                    down=down,
+                    outages=_by_hand(event, hit_ns, scenario) if event else (),
+                    first=event is None,
+                )
+            )
+    except NetworkError as error:
+        raise NetworkError(f"network.spans.{span}: {error}") from None
+    return changes
+
+
+def _trace(spec: SpanSpec, real: Duplex, scenario: Scenario) -> tuple[tuple[int, Duplex], ...]:
+    """Return a span's stated trace at the emulated scale."""
+    scale = scenario.emulate
+    return tuple(
+        (int(after_ns * scale.time), state.scaled(scale.bytes, scale.time))
+        for after_ns, state in traced(spec, real)
+    )
+
+
+def _by_hand(
+    event: TimelineEvent, longest_ns: int | None, scenario: Scenario
+) -> tuple[Interval, ...]:
+    """Return an event's outages at the emulated scale; a standby route shortens each to a hit."""
+    if event.for_ is None:
+        return ()
+    for_ns = min(event.for_, longest_ns) if longest_ns else event.for_
+    scale = scenario.emulate.time
+    outages = by_hand(for_ns, event.times)
+    return tuple((int(begin * scale), int(end * scale)) for begin, end in outages)
+
+
+def drawn_outages(span: str, scenario: Scenario) -> tuple[Interval, ...]:
+    """Return a span's outages at the emulated scale; spans of one duct have the same ones."""
+    network, spec = scenario.network, scenario.network.spans[span]
+    if network.outages is None:
+        return ()
+    plant = initial_plant(spec, scenario.known)
+    workload = scenario.workload
+    outages = drawn(
+        faults_of(spec, plant),
+        plant.hits_per_year,
+        horizon_ns=min(HORIZON_STEPS * workload.steps * workload.compute, 24 * HOUR_NS),
+        speed=network.outages.speed,
+        seed=scenario.seed,
+        name=spec.duct or span,
+    )
+    scale = scenario.emulate.time
+    return tuple((int(begin * scale), int(end * scale)) for begin, end in outages)
+
+
+def _backup(plant: Plant, scenario: Scenario) -> LinkState | None:
+    """Return the microwave link that takes over when a span fails, where there is one."""
+    if not plant.radio_backup:
+        return None
+    straight_m = round(plant.route_m / plant.slack)
+    radio = scenario.known.plant(["microwave-backup"], straight_m, 0)
+    return plant_chain(radio, "", scenario.seed, scenario.network.mtu, scenario.known).state
