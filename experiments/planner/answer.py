@@ -52,8 +52,15 @@ class Choice:
     @property
     def name(self) -> str:
         """Return the set as a reader says it."""
-        parts = [f"{span}: {' + '.join(names)}" for span, names in self.upgrades.items()]
-        return "; ".join(parts) or "as it is"
+        return "; ".join(self.parts) or "as it is"
+
+    @property
+    def parts(self) -> list[str]:
+        """Return each package with the spans that get it."""
+        by_package: dict[tuple[str, ...], list[str]] = {}
+        for span, names in self.upgrades.items():
+            by_package.setdefault(names, []).append(span)
+        return [f"{' + '.join(names)} on {_listed(on)}" for names, on in by_package.items()]
 
     def to_json(self) -> dict[str, Any]:
         """Return this as the contract for scripts has it."""
@@ -76,6 +83,12 @@ class Choice:
                 "verdict": self.measured.verdict,
             },
         }
+
+
+def _listed(names: list[str]) -> str:
+    """Return names as a sentence lists them."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,8 @@ def cost_figure(plan: Plan) -> str:
         ("price unknown, drawn at what is known of it", open_priced, COLOURS[2], "x-thin", 8),
     )
     for name, sets, colour, symbol, size in dots:
+        if not sets:
+            continue
         marker = {
             "color": colour,
             "symbol": symbol,

@@ -61,7 +61,8 @@ def plan(scenario: Scenario, target: float | None = None, budget_usd: float | No
         method = f"branch and bound over {total:,.0f} upgrade sets, with a proven bound"
     single_sets = _singles(per_span, options)
     listed_choices = [_choice(worth, it) for it in [*([cheapest] if cheapest else []), *shown]]
-    listed_choices = list({choice.name: choice for choice in listed_choices}.values())
+    by_name = {choice.name: choice for choice in listed_choices if choice.upgrades}
+    listed_choices = list(by_name.values())
     listed_choices.sort(key=lambda it: _rank(it, target))
     singles = [_choice(replace(worth, options=it), indices) for it, indices in single_sets]
     singles.sort(key=lambda it: -it.outlook.coherence)

@@ -50,7 +50,7 @@ def _show_choices(console: Console, title: str, choices: list[Choice], target: f
             "●" if outlook.coherence >= COHERENT else "◐" if outlook.coherence >= DEGRADED else "○"
         )
         row = [
-            choice.name.replace("; ", "\n"),
+            "\n".join(choice.parts) or "as it is",
             money(choice.cost_usd),
             f"{mark} {outlook.coherence:.2f} ({outlook.low:.2f} to {outlook.high:.2f})",
             outlook.dominant,

@@ -21,6 +21,8 @@ def days(count: float | None) -> str:
     """Return a time to pay back."""
     if count is None:
         return "never, or unknown"
+    if count > 36_525:
+        return "over a century"
     return f"{count:.1f} days" if count < 100 else f"{count / 365.25:.1f} years"
 
 
