@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.model import tcp
-from experiments.model.collectives import IN_FLIGHT, pipeline_s, ring_s, rounds
+from experiments.model.collectives import IN_FLIGHT, Edges, pipeline_s, ring_s, rounds
 from experiments.model.job import CAUSES, Cause, Crossings, Job, Prediction
 from experiments.model.network import Spans, edges_of, inside
 from topologies.linkstate import Duplex, LinkState
@@ -30,7 +30,7 @@ def step_s(
     """
     if without is not None:
         spans = spans.without(without)
-    ring, slices = job.ring, job.slices
+    ring = job.ring
     edges, window_s = edges_of(job, crossings, spans, without, pftk)
     fabric = inside(job, len(spans), without)
     compute_s = 0.0 if without == "compute" else job.compute_s
@@ -38,7 +38,7 @@ def step_s(
     buckets = job.buckets()
     for size, _ in buckets:
         if size not in parts:
-            parts[size] = _stages(job, size, ring, slices, edges, fabric, without)
+            parts[size] = _stages(job, size, len(buckets), edges, fabric, without)
     stages = [parts[size] for size, _ in buckets]
     ready = [at_s * (compute_s / job.compute_s if job.compute_s else 0.0) for _, at_s in buckets]
     if job.period > 1:
@@ -52,10 +52,11 @@ def step_s(
 
 
 def _stages(
-    job: Job, size: float, ring: Sequence[str], slices: int, edges: Any, fabric: Any, without: Any
+    job: Job, size: float, buckets: int, edges: Edges, fabric: Edges, without: Cause | None
 ) -> tuple[Any, Any, Any, Any]:
-    """Return gather, chain, busy and spread of a bucket of that size."""
-    n, part = len(ring), size / slices
+    """Return gather, chain, busy and spread of a bucket of that size, one of several."""
+    n, slices = len(job.ring), job.slices
+    part, in_flight = size / slices, min(IN_FLIGHT, buckets)
     waited = np.zeros_like(edges.rtt_s) if without == "latency" else edges.rtt_s
     if n > 1:
         # Segments of a round, of which the last must arrive before the next is asked for.
@@ -64,9 +65,10 @@ def _stages(
         waited = waited + tcp.recoveries(edges.loss, count) * edges.rtt_s
         if job.congestion_control != "bbr" and without not in ("latency", "bandwidth"):
             # All that is on its way at once: does it fit the line and the queue?
-            at_once = IN_FLIGHT * moved * edges.flows
+            at_once = in_flight * moved * edges.flows
             waited = waited + (at_once > edges.room_bytes) * edges.rtt_s
-    chain, busy = ring_s(part, n, edges, waited)
+    # A slice's second bucket takes the time in which the other slices could hide their waiting.
+    chain, busy = ring_s(part, n, edges, waited, slices if buckets == 1 else 1)
     gather = spread = np.zeros_like(chain)
     if job.strategy == "hierarchical" and (inner := max(count for _, count in job.campuses)) > 1:
         fabric_wait = np.zeros_like(fabric.rtt_s) if without == "latency" else fabric.rtt_s
@@ -74,7 +76,6 @@ def _stages(
         gather = np.maximum(*ring_s(size, inner, fabric, fabric_wait))
         share = (inner - 1) / inner if slices > 1 else float(np.ceil(np.log2(inner)))
         spread = (8 * size * share / fabric.rate_bps + fabric_wait).max(axis=1)
-    # All slices share the spans: an edge's rate is already its share of them.
     return gather, chain, busy, spread
 
 
