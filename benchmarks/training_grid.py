@@ -33,7 +33,7 @@ from topologies.units import render
 NAMES = ("north", "south", "east", "west")
 ACCESS_BPS = 400 * 10**6
 MTU = 1500
-REFERENCE_STEPS, WARM_UP_STEPS = 7, 3
+REFERENCE_STEPS = 4
 ROOMY = Duplex.both(LinkState(ACCESS_BPS, 500_000, mtu=MTU, queue_bytes=4 * 10**6))
 """Reference: nothing is lost in it, so that TCP's window is not small for the first point."""
 
@@ -80,12 +80,11 @@ class Series:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a step took (s): each of a point's settled steps, and the reference's on average."""
+    """What a step took (s): each of a point's settled steps."""
 
     series: Series
     point: Point
     steps_s: tuple[float, ...]
-    reference_s: float
     fabric_rtt_s: float
 
     @property
@@ -169,17 +168,15 @@ def measure(many: Sequence[Series]) -> Iterator[tuple[list[Measured], list[Check
             job = job_of(scenario, twin, network, folder, record.logs)
             checks = train(job, training, network, twin, record, _Quiet(), session)
             steps = system_steps(record.steps, len(job.ranks))
-            phases = steps_of_phases(steps, session.phases)
-        reference_s = fmean(step.duration_ns / 1e9 for step in phases[0][WARM_UP_STEPS:])
+            phases = steps_of_phases(steps, session.phases)[1:]
         found = [
             Measured(
                 series,
                 point,
                 tuple(step.duration_ns / 1e9 for step in phase[point.settling :]),
-                reference_s,
                 fabric_rtt_s,
             )
-            for point, phase in zip(series.points, phases[1:], strict=True)
+            for point, phase in zip(series.points, phases, strict=True)
         ]
         yield found, checks
 

@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import Literal
 
 Crossings = Mapping[tuple[str, str], tuple[tuple[str, int], ...]]
-"""Of every ordered pair of sites, the spans crossed in turn; 0 is from first to second campus."""
+"""Of every ordered pair of sites, the spans crossed in turn; 0 is from first to second campus.
+None for two different sites means that no way leads there."""
 
 Cause = Literal["compute", "bandwidth", "latency", "loss", "window", "outage"]
 CAUSES: tuple[Cause, ...] = ("compute", "bandwidth", "latency", "loss", "window", "outage")

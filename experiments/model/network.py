@@ -106,8 +106,9 @@ class Spans:
         return np.minimum(1.0, OUTAGE_STALL * (1 - np.prod(1 - used, axis=1)))
 
     def cut(self, crossings: Crossings, ring: Sequence[str]) -> Any:
-        """Return where a crossed span is down for good."""
-        return (self.up[:, self.crossed(crossings, ring)] == 0).any(axis=(1, 2))
+        """Return where a crossed span is down for good, or no way leads to the next site."""
+        lost = any(a != b and not crossings.get((a, b)) for a, b in _edges(ring))
+        return lost | (self.up[:, self.crossed(crossings, ring)] == 0).any(axis=(1, 2))
 
 
 def _numbers(way: Any, mtu: int) -> tuple[float, ...]:

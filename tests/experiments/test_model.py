@@ -156,6 +156,11 @@ def test_over_a_cut_span_no_step_ends() -> None:
     assert (value, low, high, dominant) == (0, 0, 0, "outage")
 
 
+def test_without_a_way_no_step_ends() -> None:
+    found = predict(JOB, {("a", "b"): DIRECT["a", "b"]}, {SPAN: span(1e9, 1)})
+    assert math.isinf(found.step_s) and found.dominant == "outage"
+
+
 def test_coherence_is_one_over_campus_grade_spans_and_falls_with_delay() -> None:
     reference = span(1e9, 0.1)
     at = [coherence(JOB, DIRECT, {SPAN: span(1e9, rtt)}, reference)[0] for rtt in (0.1, 10, 40)]
