@@ -16,14 +16,9 @@ from benchmarks.training_grid import (
     Series,
     measure,
 )
-from experiments.model import Crossings, Job, Prediction, predict
+from experiments.model import TWIN_OVERHEAD_S, Crossings, Job, Prediction, predict
 
 MEDIAN_ERROR = 0.10
-OVERHEAD_S = 0.035
-"""What an emulated step takes beyond compute and communication: hashing parameters, the optimizer,
-ranks that wait for a processor. Grade: calibrated, once for all, on 39 other points (2 to 6 ranks,
-1 to 40 ms, 50 and 100 Mbit/s). The reference phase does not tell it: at 400 Mbit/s and six ranks
-the switches themselves are the limit."""
 FAST = (
     Point(25, 0, 70, 10, 4),
     Point(8, 0, 70, 10, 3),
@@ -85,8 +80,8 @@ def run(quick: bool) -> Study:
     study.remarks += [
         f"{len(errors)} points; {inside} lie in the predicted interval; mean error "
         f"{100 * fmean(errors):+.1f} %, worst {100 * max(errors, key=abs):+.1f} %.",
-        f"A step takes {1e3 * OVERHEAD_S:.0f} ms beyond compute and communication, a constant that "
-        "was calibrated on other points.",
+        f"A step takes {1e3 * TWIN_OVERHEAD_S:.0f} ms beyond compute and communication, a constant "
+        "that was calibrated on other points.",
         "Every two campuses are joined by a span; all spans are in the same state. A point's first "
         "steps, in which TCP still goes by the state before, are left out.",
     ]
@@ -109,7 +104,7 @@ def job_of(one: Measured) -> Job:
         access_bps=ACCESS_BPS,
         mtu=MTU,
         fabric_rtt_s=one.fabric_rtt_s,
-        overhead_s=OVERHEAD_S,
+        overhead_s=TWIN_OVERHEAD_S,
     )
 
 

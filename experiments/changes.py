@@ -9,6 +9,8 @@ from experiments.outages import (
     Interval,
     by_hand,
     drawn,
+    faded_state,
+    fades_of,
     failed_state,
     faults_of,
 )
@@ -36,7 +38,7 @@ class Change:
         upgrade: its name.
         real, emulated: the state, at both scales.
         trace: emulated states that follow by themselves, by their offset in ns.
-        down: the emulated state during an outage.
+        down: the emulated state during an outage; ``faded`` the one that rain brings a radio link.
         outages: those placed by hand, as ``(begin, end)`` in emulated ns from the change on.
         first: whether it ends the reference phase.
         phase: the name of the phase that begins with it, where it has one of its own.
@@ -50,6 +52,7 @@ class Change:
     emulated: Duplex
     trace: tuple[tuple[int, Duplex], ...] = ()
     down: Duplex | None = None
+    faded: Duplex | None = None
     outages: tuple[Interval, ...] = ()
     first: bool = False
     phase: str = ""
@@ -57,7 +60,7 @@ class Change:
     @property
     def states(self) -> tuple[Duplex, ...]:
         """Every emulated state that this change may bring, in order."""
-        failed = (self.down,) if self.down else ()
+        failed = (state for state in (self.down, self.faded) if state)
         return (self.emulated, *(state for _, state in self.trace), *failed)
 
     @property
@@ -83,6 +86,9 @@ def changes_of(span: str, scenario: Scenario) -> list[Change]:
                 emulated = real.scaled(scale.bytes, scale.time)
                 down = failed_state(real, _backup(plant, scenario)) if fails else None
                 down = down and down.scaled(scale.bytes, scale.time)
+                faded = None
+                if scenario.network.outages and fades_of(plant):
+                    faded = faded_state(real, plant).scaled(scale.bytes, scale.time)
             lasting = event is not None and event.kind == "fail" and event.for_ is None
             hit_ns = PROTECTION_HIT_NS if plant.diverse else None
             changes.append(
@@ -95,6 +101,7 @@ def changes_of(span: str, scenario: Scenario) -> list[Change]:
                     emulated=down if lasting and down else emulated,
                     trace=() if event else _trace(spec, real, scenario),
                     down=down,
+                    faded=faded,
                     outages=_by_hand(event, hit_ns, scenario) if event else (),
                     first=event is None,
                 )
@@ -133,7 +140,7 @@ def drawn_outages(span: str, scenario: Scenario) -> tuple[Interval, ...]:
     plant = initial_plant(spec, scenario.known)
     workload = scenario.workload
     outages = drawn(
-        faults_of(spec, plant),
+        faults_of(spec, plant) or fades_of(plant),
         plant.hits_per_year,
         horizon_ns=min(HORIZON_STEPS * workload.steps * workload.compute, 24 * HOUR_NS),
         speed=network.outages.speed,

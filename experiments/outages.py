@@ -11,7 +11,7 @@ import numpy as np
 from topologies.ageing import outages
 from topologies.ageing.outages import PROTECTION_HIT_NS, Faults
 from topologies.ageing.plant import Plant
-from topologies.linkstate import Duplex, LinkState
+from topologies.linkstate import Duplex, LinkState, Loss
 from topologies.spec import SpanSpec
 
 HOUR_NS = 3600 * 10**9
@@ -23,13 +23,24 @@ Interval = tuple[int, int]
 
 def faults_of(spec: SpanSpec, plant: Plant) -> Faults | None:
     """Return how a span fails: as stated, or as its condition does; None where neither says."""
-    if spec.failures:
-        faults = Faults(spec.failures.mtbf / HOUR_NS, spec.failures.mttr / HOUR_NS)
+    stated = spec.failures
+    if stated and stated.percentile is not None:
+        at = stated.percentile
+        faults = Faults(outages.vendor_mtbf_h(at), outages.vendor_mttr_h(at))
+    elif stated and stated.mtbf and stated.mttr:
+        faults = Faults(stated.mtbf / HOUR_NS, stated.mttr / HOUR_NS)
     elif plant.mtbf_h and plant.mttr_h:
         faults = Faults(plant.mtbf_h, plant.mttr_h)
     else:
         return None
     return faults.with_standby() if plant.diverse else faults
+
+
+def fades_of(plant: Plant) -> Faults | None:
+    """Return how often rain fades a radio link, and for how long; None for others."""
+    if plant.fade_mtbf_h and plant.fade_mttr_h:
+        return Faults(plant.fade_mtbf_h, plant.fade_mttr_h)
+    return None
 
 
 def drawn(
@@ -81,6 +92,20 @@ def states_through(
         found.append((max(0, begin_ns), failed))
         found.append((end_ns, usual))
     return found
+
+
+def faded_state(state: Duplex, plant: Plant) -> Duplex:
+    """Return what a radio link is in heavy rain: slower and lossy."""
+    optics = plant.optics
+    assert optics is not None, "only a plant with optics fades"
+    return Duplex(
+        *(
+            replace(
+                way, rate_bps=int(way.rate_bps * optics.fade_capacity), loss=Loss(optics.fade_loss)
+            )
+            for way in state.ways
+        )
+    )
 
 
 def failed_state(state: Duplex, backup: LinkState | None) -> Duplex:

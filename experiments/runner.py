@@ -24,7 +24,7 @@ from experiments.result import SCHEMA, event_results, headline, phase_results
 from experiments.scenario import Scenario
 from experiments.session import Observer, Session, train_through
 from experiments.trace import trace_of
-from experiments.traffic import expected_span_bytes
+from experiments.traffic import expected_run_bytes
 from experiments.training import Training
 from experiments.twin import Twin, load_twin
 from topologies.emulation.backends import choose_impairer
@@ -159,7 +159,7 @@ def train(
         checks += fidelity.check_training_loss(
             session.phases, session.states, session.snapshots, twin.traces
         )
-    expected = expected_span_bytes(twin, network.controller.routes(), job.strategy)
+    expected = expected_run_bytes(twin, session.routes, job.strategy, job.steps)
     first, last = session.snapshots[0], session.snapshots[-1]
     for span in twin.graph.spans:
         for index, direction in enumerate(("forward", "backward")):
@@ -168,9 +168,7 @@ def train(
             checks += fidelity.check_counters(subject, before, after)
             if expected[span][index]:
                 moved = after.delivered_bytes - before.delivered_bytes
-                checks.append(
-                    fidelity.check_bytes(subject, expected[span][index] * job.steps, moved)
-                )
+                checks.append(fidelity.check_bytes(subject, expected[span][index], moved))
     return checks
 
 

@@ -158,6 +158,11 @@ class Scenario(FileModel):
             names.append((f"timeline.{index}.{event.kind}", "span", event.target, targets))
             if event.with_:
                 names.append((f"timeline.{index}.with", "upgrade", event.with_, known.upgrades))
+            if event.with_ in known.upgrades and not known.upgrades[event.with_].live:
+                raise ValueError(
+                    f"timeline.{index}.with: {event.with_} does nothing to training that runs: its "
+                    "connections keep the packet size they agreed on; compare two scenarios' mtu"
+                )
         for name in (*(self.plan.upgrades or ()), *self.plan.costs):
             names.append(("plan", "upgrade", name, known.upgrades))
         for where, kind, name, allowed in names:

@@ -14,6 +14,7 @@ from experiments.errors import RunFailed
 from experiments.network import Network
 from experiments.record import Record
 from experiments.timeline import DONE
+from experiments.traffic import Routes
 from experiments.training import Training
 from experiments.twin import Twin
 from topologies.emulation.impairer import Counters
@@ -46,11 +47,13 @@ class Session:
         phases: in order, each with the time from which it was in force.
         states: by phase, the state of every span.
         snapshots: the spans' counters at the start of each phase and at the end of training.
+        routes: the controller's, with the step from which they were in force.
     """
 
     phases: list[PhasePlan] = field(default_factory=list)
     states: list[dict[str, Duplex]] = field(default_factory=list)
     snapshots: list[SpanCounters] = field(default_factory=list)
+    routes: list[tuple[int, Routes]] = field(default_factory=list)
 
     def begin(self, name: str, states: dict[str, Duplex], counters: SpanCounters) -> None:
         """Begin a phase now."""
@@ -77,6 +80,7 @@ def train_through(
     ranks = len(twin.graph.workers)
     _wait_for_ranks(training, record, ranks)
     session.begin("reference", dict.fromkeys(twin.graph.spans, twin.reference), network.counters())
+    session.routes.append((0, network.controller.routes()))
     training.start()
     record.event("training started")
     pending = [list(group) for _, group in groupby(twin.changes, key=lambda change: change.step)]
@@ -144,6 +148,7 @@ def _apply(
             network.replay(change.span, replay, begin_ns)
             record.event("replay", span=change.span, at_ns=begin_ns, changes=_offsets(replay))
     session.begin(_phase_name(changes), session.states[-1] | states, counters)
+    session.routes.append((changes[0].step, network.controller.routes()))
     for change in changes:
         record.event(
             change.kind,

@@ -7,29 +7,49 @@ from itertools import groupby, pairwise
 
 from experiments.twin import Twin
 from topologies.graph import Host
+from topologies.linkstate import ETHERNET_HEADER
+
+TCP_HEADERS = 52
+"""IPv4, TCP and its time stamp option."""
+
+Routes = Mapping[str, Mapping[str, list[str] | None]]
+"""The nodes on the way from worker to worker."""
 
 Flow = tuple[Host, Host, float]
 """Sender, receiver, bytes."""
 
 
-def expected_span_bytes(
-    twin: Twin, routes: Mapping[str, Mapping[str, list[str] | None]], strategy: str
-) -> dict[str, list[float]]:
-    """Return the gradient bytes that one step moves over each span, by direction.
+def expected_span_bytes(twin: Twin, routes: Routes, strategy: str) -> dict[str, list[float]]:
+    """Return the bytes on the wire that one step's gradients take over each span, by direction.
 
-    ``routes`` gives the nodes on the path between two hosts. ``[first to second campus, second to
-    first]``.
+    Full frames with their headers, without acknowledgements. ``routes`` gives the nodes on the path
+    between two hosts. ``[first to second campus, second to first]``.
     """
+    mtu = twin.reference.forward.mtu
+    on_the_wire = (mtu + ETHERNET_HEADER) / (mtu - TCP_HEADERS)
     expected = {span: [0.0, 0.0] for span in twin.graph.spans}
     ends = {(link.a, link.b): span for span, link in twin.graph.spans.items()}
     for sender, receiver, moved in step_flows(twin.graph.workers, twin.gradient_bytes, strategy):
         path = routes[sender.name][receiver.name] or []
         for a, b in pairwise(path):
             if (a, b) in ends:
-                expected[ends[a, b]][0] += moved
+                expected[ends[a, b]][0] += moved * on_the_wire
             elif (b, a) in ends:
-                expected[ends[b, a]][1] += moved
+                expected[ends[b, a]][1] += moved * on_the_wire
     return expected
+
+
+def expected_run_bytes(
+    twin: Twin, routed: Sequence[tuple[int, Routes]], strategy: str, steps: int
+) -> dict[str, list[float]]:
+    """Return the same of a whole run of ``steps``, whose routes changed at some of them."""
+    total = {span: [0.0, 0.0] for span in twin.graph.spans}
+    ends = [step for step, _ in routed[1:]] + [steps]
+    for (begin, routes), end in zip(routed, ends, strict=True):
+        for span, ways in expected_span_bytes(twin, routes, strategy).items():
+            for way, moved in enumerate(ways):
+                total[span][way] += moved * (end - begin)
+    return total
 
 
 def step_flows(workers: Sequence[Host], gradient_bytes: float, strategy: str) -> list[Flow]:

@@ -78,10 +78,15 @@ class Twin:
         if change.down is None or change.emulated == change.down:
             return []
         rest = [(begin - since_ns, end - since_ns) for begin, end in self.outages[change.span]]
-        coming = [*change.outages, *(outage for outage in rest if outage[1] > 0)]
-        if not coming:
-            return []
-        return [(0, change.emulated), *states_through(coming, change.emulated, change.down)]
+        coming = [outage for outage in rest if outage[1] > 0]
+        usual = change.emulated
+        if change.faded:
+            states = states_through(change.outages, usual, change.down)
+            states += states_through(coming, usual, change.faded)
+            states.sort(key=lambda at: at[0])
+        else:
+            states = states_through([*change.outages, *coming], usual, change.down)
+        return [(0, usual), *states] if states else []
 
 
 def load_twin(path: Path) -> tuple[Scenario, Twin]:

@@ -85,8 +85,18 @@ class TraceSpec(StateSpec):
 class FailureSpec(FileModel):
     """How often a span fails and how long it then stays down, on average."""
 
-    mtbf: Duration = Field(gt=0)
-    mttr: Duration = Field(gt=0)
+    mtbf: Duration | None = Field(None, gt=0)
+    mttr: Duration | None = Field(None, gt=0)
+    percentile: float | None = Field(
+        None, ge=0, le=1, strict=False, description="of fibre vendors, 0 the worst between failures"
+    )
+
+    @model_validator(mode="after")
+    def _one_way_or_the_other(self) -> FailureSpec:
+        stated = (self.mtbf is not None, self.mttr is not None)
+        if all(stated) == (self.percentile is not None) or any(stated) != all(stated):
+            raise ValueError("needs mtbf and mttr, or a percentile of fibre vendors")
+        return self
 
 
 class OutagesSpec(FileModel):

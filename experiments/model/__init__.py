@@ -4,7 +4,16 @@
 law says where it comes from; how far it is off was measured by ``python -m benchmarks model``.
 """
 
-from experiments.model.job import CAUSES, Crossings, Job, Prediction
+from experiments.model.job import CAUSES, TWIN_OVERHEAD_S, Crossings, Job, Prediction
 from experiments.model.predict import coherence, predict, predict_sets
 
-__all__ = ["CAUSES", "Crossings", "Job", "Prediction", "coherence", "predict", "predict_sets"]
+__all__ = [
+    "CAUSES",
+    "TWIN_OVERHEAD_S",
+    "Crossings",
+    "Job",
+    "Prediction",
+    "coherence",
+    "predict",
+    "predict_sets",
+]

@@ -17,6 +17,11 @@ CAUSES: tuple[Cause, ...] = ("compute", "bandwidth", "latency", "loss", "window"
 
 RECEIVE_WINDOW_BYTES = 6 * 2**20
 """Linux's receive buffer grows up to this: third value of net.ipv4.tcp_rmem. Source: tcp(7)."""
+TWIN_OVERHEAD_S = 0.035
+"""What an emulated step takes beyond compute and communication: hashing parameters, the optimizer,
+ranks that wait for a processor. Grade: calibrated, once for all, on 39 other points (2 to 6 ranks,
+1 to 40 ms, 50 and 100 Mbit/s). The reference phase does not tell it: at 400 Mbit/s and six ranks
+the switches themselves are the limit."""
 LAYERS = 8, 64
 FORWARD_SHARE = 1 / 3
 """Layers and pace of the trained model, as `workloads.model` and `workloads.compute` have them."""

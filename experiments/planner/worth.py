@@ -207,6 +207,7 @@ def job_of(scenario: Scenario, twin: Twin) -> model.Job:
             congestion_control=network.congestion_control,
             access_bps=min(twin.access_bps.values()),
             mtu=network.mtu,
+            overhead_s=model.TWIN_OVERHEAD_S,
         )
     except ValueError as error:
         raise NetworkError(f"workload.strategy: {error}") from None

@@ -185,3 +185,27 @@ def test_a_catalogue_beside_the_scenario_is_taken_in(tmp_path: Any) -> None:
         FileError, match=r"catalogue\.upgrades\.lab-upgrade\.sets\.optics: unknown optics"
     ):
         load_scenario(tmp_path / "lab.yaml")
+
+
+def test_larger_packets_do_nothing_to_connections_that_are_open() -> None:
+    with pytest.raises(ValueError, match="keep the packet size they agreed on"):
+        twin([{"at": "step 9", "upgrade": SPAN, "with": "jumbo-frames"}])
+
+
+def test_rain_fades_a_radio_link() -> None:
+    radio = {"route": "40 km", "condition": "microwave-backup"}
+    it = twin([], radio, network__outages={"speed": 500_000_000})
+    (change,) = it.changes
+    assert change.faded is not None
+    assert change.faded.forward.rate_bps == change.emulated.forward.rate_bps // 4
+    assert change.faded.forward.mean_loss == pytest.approx(1e-3)
+    states = [state for _, state in it.replay_of(change, 0)]
+    assert change.faded in states
+    assert all(state.forward.up for state in states)
+
+
+def test_failures_of_a_vendor() -> None:
+    faulty = {**AGED, "failures": {"percentile": 0.5}}
+    assert twin([], faulty, network__outages={"speed": 50_000_000}).outages[SPAN]
+    with pytest.raises(ValueError, match="mtbf and mttr, or a percentile"):
+        twin([], {**AGED, "failures": {"mtbf": "5 h"}})

@@ -11,7 +11,6 @@ import numpy as np
 LOSS_BUCKETS = ((1e-8, 1e-5), (1e-5, 1e-4), (1e-4, 1e-3), (1e-3, 1e-2))
 SHARES = (0.4723, 0.1843, 0.2167, 0.1267)
 """Of the corrupting links, by loss rate."""
-REPAIR_DAYS = ((2, 0.8), (4, 0.2))
 
 
 def draw(random: np.random.Generator) -> float:

@@ -15,8 +15,10 @@ HOURS_PER_YEAR = 8766.0
 """Of the Julian year of 365.25 days."""
 CUT_SIGMA = 0.77
 """Spread of the logarithm of a cut's repair time, whose median is 9 h. Grade C from S."""
-SHORT_MEDIAN_H, SHORT_SIGMA = 32 / 60, 0.90
-"""Short failures: median 32 min. Grade C from S."""
+SHORT_SIGMA = 0.90
+"""The same of short failures, whose median is 32 min. Grade C from S."""
+SHORT_H = 2.0
+"""Mean hours to repair below which failures are short ones: no truck is sent. Grade X."""
 PROTECTION_HIT_NS = 50_000_000
 """What switching to a standby path takes."""
 
@@ -55,13 +57,14 @@ class Faults:
 
 
 def draw(
-    faults: Faults, hours: float, random: np.random.Generator, sigma: float = CUT_SIGMA
+    faults: Faults, hours: float, random: np.random.Generator
 ) -> Iterator[tuple[float, float]]:
     """Yield ``(begin, end)`` in hours of the failures that begin within ``hours``.
 
     Times up are exponential with the mean ``mtbf_h``, times down lognormal with the mean
-    ``mttr_h`` and the given spread of their logarithm.
+    ``mttr_h`` and the spread of cable cuts, or of short failures.
     """
+    sigma = SHORT_SIGMA if faults.mttr_h < SHORT_H else CUT_SIGMA
     location = math.log(faults.mttr_h) - sigma**2 / 2
     begin = random.exponential(faults.mtbf_h)
     while begin < hours:
