@@ -32,7 +32,8 @@ UPGRADES = [
     "parallel-wave",
     "coherent-100g",
 ]
-CONDITIONS = ("aged-10g-ook", "aged-10g-fec", "oc48-ring")
+CONDITIONS = ("aged-10g-fec", "oc48-ring", "lag-4x10g", "coherent-100g", "aged-10g-ook")
+"""No two spans of a scenario have the same: between equals, a first choice says nothing."""
 SAME = 0.02
 """Coherences this close are equally good: an emulation cannot tell them apart."""
 ROOT = Path(__file__).parents[1]
@@ -70,8 +71,9 @@ def scenario_of(seed: int) -> Scenario:
     while True:
         campuses = ["north", "south", "east"][: int(random.integers(2, 4))]
         spans = {}
+        drawn = list(random.permutation(CONDITIONS))
         for a, b in pairwise(campuses):
-            condition = str(random.choice(CONDITIONS))
+            condition = str(drawn.pop())
             km = (
                 int(random.integers(40, 75))
                 if condition != "oc48-ring"
