@@ -18,6 +18,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from select import select
 from typing import NoReturn, TypeVar
 
 from controller import policies
@@ -121,8 +122,18 @@ def _serve(listener: socket.socket, graph: Graph, policy: str, links: dict[str, 
     serve(listener, application)
     ports = {"openflow_port": listener.getsockname()[1], "channel_port": channel.port}
     print(json.dumps(ports), flush=True)
-    while os.read(0, 4096):
-        pass
+    _wait_for_end_of_input()
+
+
+def _wait_for_end_of_input() -> None:
+    """Return when standard input ends; a signal is never missed, not even just before waiting."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)  # written to at once; the handler itself runs once Python does
+    while True:
+        ready, _, _ = select([0, woken], [], [])
+        if 0 in ready and not os.read(0, 4096):
+            return
 
 
 def _end(_signal: int, _frame: object) -> NoReturn:

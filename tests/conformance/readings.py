@@ -50,13 +50,14 @@ def binomial(count: int, share: float, clustering: float = 1.0) -> Any:
 def rate_bps(flow: Any, frame_bytes: int) -> float:
     """Return the rate at which a flow's frames came.
 
-    The median of many slopes: a moment in which nothing ran moves few of them.
+    The median of many slopes, each over a sixth of the flow: a moment in which nothing ran moves
+    few of them, and those over half of it would all have been moved by one in the middle.
     """
     steady = [(number, stamp) for number, stamp, _ in flow["seen"] if number >= STEADY]
-    half = len(steady) // 2
+    apart = len(steady) // 6
     frame_ns: float = statistics.median(
         (later_stamp - stamp) / (later - number)  # lost ones took their time on the wire
-        for (number, stamp), (later, later_stamp) in zip(steady, steady[half:], strict=False)
+        for (number, stamp), (later, later_stamp) in zip(steady, steady[apart:], strict=False)
     )
     return frame_bytes * 8e9 / frame_ns
 
