@@ -40,9 +40,7 @@ def show_plan(console: Console, plan: Plan) -> None:
 
 def _show_choices(console: Console, title: str, choices: list[Choice], target: float) -> None:
     measured = any(choice.measured for choice in choices)
-    columns = ["upgrades", "cost", "coherence", "limited by"]
-    if measured:
-        columns += ["on this machine", "measured"]
+    columns = ["upgrades", "cost", "coherence", "measured" if measured else "limited by"]
     table = Table(*columns, title=title, title_justify="left", show_edge=False, pad_edge=False)
     for choice in choices:
         outlook = choice.outlook
@@ -53,11 +51,12 @@ def _show_choices(console: Console, title: str, choices: list[Choice], target: f
             "\n".join(choice.parts) or "as it is",
             money(choice.cost_usd),
             f"{mark} {outlook.coherence:.2f} ({outlook.low:.2f} to {outlook.high:.2f})",
-            outlook.dominant,
         ]
-        if measured and choice.measured:
+        if choice.measured:
             seen = choice.measured
-            row += [f"{seen.predicted:.2f} predicted", f"{seen.coherence:.2f}, {seen.verdict}"]
+            row.append(f"{seen.coherence:.2f}, {seen.verdict}")
+        elif not measured:
+            row.append(outlook.dominant)
         table.add_row(*row, style="bold" if outlook.coherence >= target else "")
     console.print(table)
     console.print()
