@@ -155,6 +155,9 @@ TRACE = [
     for place, delay_ns in enumerate(TRACE_DELAYS_NS)
 ]
 
+CAUGHT_NS = 400 * MS
+"""Delay of a span that goes down before the first frame has come out of it."""
+
 _ROOMY = 2_000_000
 LIVE = [
     LinkState(10 * 10**6, 20 * MS, mtu=9000, queue_packets=500),

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from tests.conformance.agent import HEADERS
 from tests.conformance.cases import (
     BRIEF,
     CASES,
+    CAUGHT_NS,
     LIVE,
     LIVE_CHANGES,
     LIVE_FLOW,
@@ -34,6 +35,7 @@ from tests.conformance.cases import (
     Flow,
 )
 from tests.conformance.draws import drawn
+from tests.conformance.light import flickered
 from tests.fakes.scenarios import scenario_of, tiny
 from topologies.emulation.backends import BackEnd
 from topologies.emulation.capabilities import probe
@@ -74,14 +76,17 @@ class Lab:
     def apply(self, duplex: Duplex) -> None:
         self.network.impairer.apply(SPAN, duplex)
 
-    def flow(self, flow: Flow, longest_s: float) -> dict[str, Any]:
-        """Send a flow; return what left one host and what reached the other."""
+    def flow(
+        self, flow: Flow, longest_s: float, sent: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
+        """Send a flow, call ``sent``; return what left one host and what reached the other."""
         source, sink = (1, 0) if flow.backward else (0, 1)
         self.ask(source, "arm")
         self.ask(sink, "arm")
         peer = self.ends[sink].ip
         how = {"count": flow.count, "length": flow.length, "gap_ns": flow.gap_ns}
         self.ask(source, "send", peer=peer, tos=flow.tos, **how)
+        sent()
         time.sleep(longest_s + SETTLE_S)
         left = self.ask(source, "collect", quiet_s=0.0, raw=flow.raw)
         found = self.ask(sink, "collect", quiet_s=0.05, raw=flow.raw)
@@ -175,6 +180,19 @@ def taken_down(lab: Lab) -> dict[str, Any]:
     return {"arrived": arrived, "down_drops": lab.network.counters()[SPAN][0].down_drops}
 
 
+def caught(lab: Lab) -> dict[str, Any]:
+    """Take the span down while a flow is under way."""
+    far, moments = replace(PLAIN, delay_ns=CAUGHT_NS), []
+
+    def cut() -> None:
+        lab.apply(Duplex.both(replace(far, up=False)))
+        moments.append(time.time_ns())
+
+    lab.apply(Duplex.both(far))
+    found = lab.flow(Flow(50, gap_ns=MS), longest_s(far, Flow(50)), cut)
+    return {**found, "cut_ns": moments[0]}
+
+
 def stray_frames(lab: Lab) -> None:
     """Resolve addresses both ways, which a burst cannot wait for."""
     lab.apply(Duplex.both(PLAIN))
@@ -192,6 +210,7 @@ def laid_out(impairer: BackEnd, datapath: str, logs: Path) -> Iterator[Lab]:
         owned_folder(f"test-{time.monotonic_ns()}") as folder,
         running_network(twin_of(scenario), machine, scenario, folder=folder, logs=logs) as network,
     ):
+        network.controller.set_probing(False)  # every frame is counted
         lab = Lab(network)
         try:
             yield lab
@@ -220,7 +239,10 @@ def main(out: Path, impairer: BackEnd, datapath: str, logs: Path, brief: bool) -
         lap("live")
         found["replayed"] = replayed(lab)
         found["down"] = taken_down(lab)
+        found["caught"] = caught(lab)
         lap("replayed, down")
+        found["light"] = flickered(lab.network.impairer, lab.network.lab.graph, SPAN)
+        lap("light")
         after = lab.network.lab.unmodelled_drops()
         found["unmodelled"] = {
             place: count - drops.get(place, 0)

@@ -45,6 +45,7 @@ from tests.conformance.cases import (
     TRACE_STEP_NS,
 )
 from tests.conformance.draws import FRAMES, LOSSY
+from tests.conformance.light import STEP_NS
 from tests.conformance.readings import (
     SWITCHES_NS,
     UNDISTURBED,
@@ -66,6 +67,9 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
+LIGHT_NS = {"here": 20 * MS, "guest": 50 * MS}
+"""In which a span's switches tell that its link went down or came up; a guest has one slow
+processor for the span, the switches and whoever listens."""
 REFUSED = {"netem": {"lost by bits", "lost by a pattern"}, "relay": set[str]()}
 
 
@@ -349,6 +353,24 @@ def test_a_replayed_trace_is_in_force_state_by_state(found: Any) -> None:
 def test_a_span_that_is_down_carries_nothing_until_it_is_up_again(found: Any) -> None:
     assert found["down"]["arrived"] == [50, 0, 50]
     assert found["down"]["down_drops"] >= 50
+
+
+def test_frames_under_way_when_the_span_goes_down_arrive(found: Any) -> None:
+    caught = found["caught"]
+    assert arrivals(caught) == list(range(50))
+    assert caught["seen"][0][1] > caught["cut_ns"], "they were under way"
+
+
+def test_both_switches_see_a_span_lose_its_light_and_get_it_back(found: Any, setup: Setup) -> None:
+    in_time_ns = LIGHT_NS["guest" if setup.guest else "here"]
+    asked = found["light"]["asked"]
+    for told in found["light"]["told"]:
+        assert [up for _, up in told] == [up for _, up in asked]
+        late_ns = sorted(seen - moment for (seen, _), (moment, _) in zip(told, asked, strict=True))
+        assert late_ns[0] >= -MS, "the switch tells whole milliseconds"
+        # Every change is told before the next one; what a busy machine holds up are few.
+        assert statistics.median(late_ns) <= in_time_ns
+        assert late_ns[-1] <= STEP_NS
 
 
 def test_the_same_seed_draws_the_same_losses(found: Any) -> None:

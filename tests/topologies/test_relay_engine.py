@@ -201,7 +201,7 @@ def test_a_relay_ends_quietly_when_nobody_waits_for_its_answer():
         with asking:
             asking.send(None)
         process = multiprocessing.get_context("fork").Process(
-            target=relay, args=([near.fileno(), far.fileno(), control.fileno()], [1], 1500)
+            target=relay, args=([near.fileno(), far.fileno(), control.fileno()], [], [1], 1500)
         )
         process.start()
         process.join(timeout=10)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from topologies.emulation.errors import ImpairmentError
-from topologies.emulation.netem.replay import Replay
+from topologies.emulation.replay import Replay
 from topologies.linkstate import Duplex, LinkState
 
 MS = 10**6

@@ -24,7 +24,7 @@ class Counters:
         queue_drops: frames that found the modelled queue full.
         early_drops, marked: frames that random early detection dropped, and marked (ECN).
         deepest_bytes: most that ever stood in the modelled queue; 0 where that is not measured.
-        down_drops: frames offered while the link was down.
+        down_drops: frames offered while the link was down, as switches do until they notice.
         oversize_drops: frames larger than the MTU.
         errors: frames lost by the emulator itself; anything but 0 spoils a run.
         lateness: histogram of actual minus due departure by `LATENESS_EDGES_US`, empty where the
@@ -61,6 +61,9 @@ def lateness_quantile_us(histogram: list[int], quantile: float) -> float:
 
 class Impairer(Protocol):
     """A set of cables, one per span, each with two ends to plug into switches.
+
+    While either direction of a span is down both ends are without carrier (see `carrier`): in real
+    optics the receiver loses light, and the fault that it reports back tells the other side.
 
     Attributes:
         name: the back end, as reports state it.

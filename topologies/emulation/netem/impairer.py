@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -13,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from topologies.emulation.carrier import Carrier
 from topologies.emulation.errors import ImpairmentError
 from topologies.emulation.impairer import Counters
-from topologies.emulation.netem.replay import Replay
 from topologies.emulation.netem.stages import (
     difference,
     table_name,
@@ -25,7 +26,10 @@ from topologies.emulation.netem.stages import (
 from topologies.emulation.netem.tc import Tc
 from topologies.emulation.netem.way import Way
 from topologies.emulation.ownership import MARK, STATE
+from topologies.emulation.replay import Replay
 from topologies.linkstate import ETHERNET_HEADER, Duplex, LinkState
+
+_CARRIER_TIMEOUT_S = 10.0
 
 
 class NetemImpairer:
@@ -38,9 +42,11 @@ class NetemImpairer:
         span0b0 line > span0b
 
     A change takes effect stage by stage within a millisecond; both directions change one after the
-    other. netem restarts a Gilbert-Elliott channel in its good state with every change. What the
-    kernel does not tell stays 0 in the counters: corrupted frames and the deepest queue.
-    Duplicates are reckoned from what entered and left the line, exactly while nothing passes.
+    other. Carrier goes as the gates shut, and comes when all is in force; no device goes down, so
+    that what is under way arrives. netem restarts a Gilbert-Elliott channel in its good state with
+    every change. What the kernel does not tell stays 0 in the counters: corrupted frames and the
+    deepest queue. Duplicates are reckoned from what entered and left the line, exactly while
+    nothing passes.
     """
 
     name = "netem"
@@ -57,7 +63,7 @@ class NetemImpairer:
         Where kernel and ``tc`` are 6.6 or newer ``seed`` decides netem's draws; with older ones
         nothing can, and every run draws its own.
         """
-        self._replays: dict[str, Replay] = {}
+        self._replays: dict[str, Replay[Duplex]] = {}
         spans = list(spans)
         self._ways = {span: _ways(index, mtu) for index, span in enumerate(spans)}
         with ExitStack() as stack:
@@ -67,6 +73,11 @@ class NetemImpairer:
             self._tables = Path(stack.enter_context(folder))
             stack.callback(_remove, len(spans))
             _make(self._ways, mtu)
+            _await_carrier([device for ends in self.cables.values() for device in ends])
+            self._carriers = {span: Carrier(ends) for span, ends in self.cables.items()}
+            for carrier in self._carriers.values():
+                stack.callback(carrier.close)
+                carrier.put(False)
             self._tc = Tc(self._tables)
             stack.callback(self._tc.close)
             self._seed = seed if self._seedable() else None
@@ -135,6 +146,9 @@ class NetemImpairer:
         self._tc.tell([line for lines in before for line in lines])
         time.sleep(max(waits_ns) / 1e9)
         self._tc.tell([line for lines in after for line in lines])
+        up, carrier = duplex.forward.up and duplex.backward.up, self._carriers[span]
+        if not up:
+            carrier.put(False)
         for way, state in pairs:
             resized = way.state.mtu != state.mtu
             way.state = state
@@ -144,6 +158,8 @@ class NetemImpairer:
                 fault = self._size_difference(way)
             if fault:
                 raise ImpairmentError(f"span {span}, {way.line}: {fault}")
+        if up:
+            carrier.put(True)  # last, so that whoever comes back to the span finds it open
 
     def _stages(self, way: Way) -> dict[str, dict[str, Any]]:
         """Return what ``tc`` shows of each stage of a direction."""
@@ -225,6 +241,19 @@ def _make(spans: Mapping[str, tuple[Way, Way]], mtu: int) -> None:
                 )
     _run("ip", "-batch", "-", lines=links)
     _run("tc", "-batch", "-", lines=queues)
+
+
+def _await_carrier(devices: Iterable[str]) -> None:
+    """Wait until the kernel has found that new devices have carrier: it would undo what we set."""
+    deadline = time.monotonic() + _CARRIER_TIMEOUT_S
+    while True:
+        shown = {link["ifname"]: link["operstate"] for link in json.loads(_run("ip", "-j", "link"))}
+        without = [device for device in devices if shown.get(device) != "UP"]
+        if not without:
+            return
+        if time.monotonic() > deadline:
+            raise ImpairmentError(f"no carrier at {', '.join(without)}")
+        time.sleep(0.005)
 
 
 def _remove(spans: int) -> None:

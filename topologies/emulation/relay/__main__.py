@@ -17,15 +17,22 @@ from typing import Any
 
 import numpy as np
 
+from topologies.emulation.errors import ImpairmentError
 from topologies.emulation.priority import RELAY, take
 from topologies.emulation.relay.compiled import resolved
 from topologies.emulation.relay.engine import POLL, READABLE, Direction, new_direction, pump
+from topologies.emulation.relay.light import Light
 
 
-def relay(descriptors: list[int], seed: list[int], mtu: int) -> None:
-    """Run one span's relay, between two devices, until its control socket closes."""
+def relay(descriptors: list[int], devices: list[str], seed: list[int], mtu: int) -> None:
+    """Run one span's relay, between two devices, until its control socket closes.
+
+    ``descriptors`` are those of the devices and of the socket, ``devices`` the names of those that
+    have carrier to lose.
+    """
     first, second, control = descriptors
     take(RELAY)
+    light = Light(devices)
     for descriptor in (first, second):
         os.set_blocking(descriptor, False)
     directions = [
@@ -42,12 +49,23 @@ def relay(descriptors: list[int], seed: list[int], mtu: int) -> None:
             if not connection.poll():
                 return  # a device is gone
             try:
-                states = connection.recv()
-                if states is not None:
-                    directions = [*map(put, directions, states)]
-                connection.send(report(directions))
+                directions, fault = obey(connection.recv(), directions, light)
+                connection.send({**report(directions), "fault": fault})
             except (EOFError, ConnectionError):
                 return  # the run has ended
+
+
+def obey(asked: Any, directions: list[Direction], light: Light) -> tuple[list[Direction], str]:
+    """Put directions into new states, if any are asked for; add what went wrong, if anything."""
+    try:
+        if asked is not None:
+            light.end()
+            directions = [*map(put, directions, asked)]
+            light.follow(*(direction.line.states for direction in directions))
+        light.check()
+    except ImpairmentError as error:
+        return directions, str(error)
+    return directions, ""
 
 
 def report(directions: list[Direction]) -> dict[str, Any]:
@@ -98,7 +116,7 @@ def main() -> None:
                 if other is not span:
                     for descriptor in other["descriptors"]:
                         os.close(descriptor)
-            relay(span["descriptors"], span["seed"], job["mtu"])
+            relay(span["descriptors"], span["devices"], span["seed"], job["mtu"])
             os._exit(0)
     # A device goes when the last process that holds it does.
     for span in job["spans"]:

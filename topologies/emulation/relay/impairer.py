@@ -10,12 +10,14 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from multiprocessing.connection import Connection
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 
+from topologies.emulation.carrier import Carrier
 from topologies.emulation.errors import ImpairmentError, MachineError
 from topologies.emulation.impairer import Counters
 from topologies.emulation.relay.records import state_arrays
@@ -56,7 +58,9 @@ class RelayImpairer:
                 handed_over += (taps := [_open_tap(device, mtu) for device in devices])
                 seeds = [abs(seed), crc32(span.encode())]
                 descriptors = [*taps, handed_over[-3]]
-                jobs.append({"name": span, "descriptors": descriptors, "seed": seeds})
+                jobs.append(
+                    {"name": span, "devices": devices, "descriptors": descriptors, "seed": seeds}
+                )
             job = json.dumps({"spans": jobs, "mtu": mtu})
             self._processes = subprocess.Popen(
                 [sys.executable, "-I", "-m", "topologies.emulation.relay", job],
@@ -131,6 +135,8 @@ class _Relay:
         except (OSError, EOFError):
             raise ImpairmentError(f"relay of span {self.span} ended") from None
         self._timeout_s = _ANSWER_TIMEOUT_S
+        if answer["fault"]:
+            raise ImpairmentError(f"span {self.span}: {answer['fault']}")
         return answer
 
     def close(self) -> None:
@@ -138,7 +144,7 @@ class _Relay:
 
 
 def _open_tap(device: str, mtu: int) -> int:
-    """Make a TAP device that is up and has no address; return its descriptor."""
+    """Make a TAP device that is up, without address and carrier; return its descriptor."""
     try:
         tap = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
         fcntl.ioctl(tap, _TUNSETIFF, struct.pack("16sH22x", device.encode(), _IFF_TAP_NO_PI))
@@ -148,4 +154,6 @@ def _open_tap(device: str, mtu: int) -> int:
             "load it with: modprobe tun"
         ) from None
     subprocess.run(["ip", "link", "set", device, "mtu", str(mtu), "up"], check=True)
+    with closing(Carrier([device])) as carrier:
+        carrier.put(False)
     return tap

@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from topologies.emulation.errors import ImpairmentError
-from topologies.linkstate import Duplex
+
+State = TypeVar("State")
 
 
-class Replay:
+class Replay(Generic[State]):
     """Calls ``put`` with each state of a trace when its time has come, until it is ended."""
 
     def __init__(
-        self, put: Callable[[Duplex], None], trace: Sequence[tuple[int, Duplex]], begin_ns: int
+        self, put: Callable[[State], None], trace: Sequence[tuple[int, State]], begin_ns: int
     ) -> None:
         """Start it; offsets (ns) are from ``begin_ns`` (CLOCK_MONOTONIC)."""
         self._put, self._trace, self._begin_ns = put, trace, begin_ns
@@ -36,10 +38,10 @@ class Replay:
 
     def _follow(self) -> None:
         try:
-            for offset_ns, duplex in self._trace:
+            for offset_ns, state in self._trace:
                 wait_ns = self._begin_ns + offset_ns - time.monotonic_ns()
                 if self._over.wait(max(0, wait_ns) / 1e9):
                     return
-                self._put(duplex)
+                self._put(state)
         except ImpairmentError as fault:
             self._fault = fault
