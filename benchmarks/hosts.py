@@ -125,6 +125,7 @@ def switched_hosts(duplex: Duplex, mtu: int, access_bps: int) -> Iterator[tuple[
             pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
             return lambda command: network.lab.popen(host, command, **pipes)
 
+        network.controller.set_probing(False)
         network.set_spans({SPAN: duplex})
         yield network, Pair(starter(near.name), starter(far.name), far.ip)
 

@@ -1,9 +1,11 @@
-"""The controller process: ``python -m controller --graph FILE --policy NAME --links FILE``.
+"""The controller process: ``python -m controller --graph FILE --intent FILE``.
 
+The intent is what it was asked for: the policy, the state of every span, demands, drained spans. It
+keeps that file up to date, so that it can be started again with it, on the same ports, and goes on.
 Prints one line, ``{"openflow_port": N, "channel_port": M}``, once both listen on loopback. Runs
 until its standard input ends, so that it dies with its parent, or until SIGTERM.
 
-Exit codes: 0 asked to end, 2 bad input, 3 the OpenFlow port cannot be had.
+Exit codes: 0 asked to end, 2 bad input, 3 a port cannot be had.
 """
 
 from __future__ import annotations
@@ -21,11 +23,9 @@ from pathlib import Path
 from select import select
 from typing import NoReturn, TypeVar
 
-from controller import policies
-from controller.errors import ControllerError, LinkStateError
-from controller.links import parse_links
+from controller.errors import ControllerError
+from controller.intent import Intent, read_intent
 from topologies.graph import Graph
-from topologies.linkstate import LinkState
 
 LOOPBACK = "127.0.0.1"
 
@@ -40,25 +40,21 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    logging.getLogger("os_ken").setLevel(logging.WARNING)
+    for framework in ("os_ken", "ryu"):
+        logging.getLogger(framework).setLevel(logging.WARNING)
     try:
-        policies.check(options.policy)
         graph = _read(options.graph, Graph.from_json)
-        links = _read(options.links, lambda text: _all_links(graph, text))
+        intent = _read(options.intent, lambda text: read_intent(text, graph))
     except ControllerError as error:
         print(f"controller: {error}", file=sys.stderr)
         return 2
     try:
-        listener = _listen(options.openflow_port)
-    except OSError as error:
-        where = f"port {options.openflow_port} on {LOOPBACK}"
-        what = (
-            "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
-        )
-        advice = "choose another with --openflow-port, or leave it out to get a free one"
-        print(f"controller: {where} {what}; {advice}", file=sys.stderr)
+        listener = _listen(options.openflow_port, "--openflow-port")
+        channel = _listen(options.channel_port, "--channel-port")
+    except ControllerError as error:
+        print(f"controller: {error}", file=sys.stderr)
         return 3
-    _serve(listener, graph, options.policy, links)
+    _serve(listener, channel, graph, intent, options.intent)
     return 0
 
 
@@ -67,11 +63,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "python -m controller", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument("--graph", type=Path, required=True, help="the network, as JSON")
-    parser.add_argument("--policy", required=True, help=f"one of {', '.join(policies.names())}")
-    parser.add_argument("--links", type=Path, required=True, help="state of every span, as JSON")
-    parser.add_argument(
-        "--openflow-port", type=_port, default=0, metavar="N", help="default: a free one"
-    )
+    parser.add_argument("--intent", type=Path, required=True, help="what is asked for, as JSON")
+    for name in ("openflow", "channel"):
+        parser.add_argument(
+            f"--{name}-port", type=_port, default=0, metavar="N", help="default: a free one"
+        )
     return parser.parse_args(arguments)
 
 
@@ -94,33 +90,37 @@ def _read(path: Path, parse: Callable[[str], T]) -> T:
         raise ControllerError(f"{path}: {error}") from None
 
 
-def _all_links(graph: Graph, text: str) -> dict[str, LinkState]:
-    links = parse_links(json.loads(text), graph.spans, {})
-    for span in graph.spans:
-        if span not in links:
-            raise LinkStateError(span, "has no state")
-    return links
-
-
-def _listen(port: int) -> socket.socket:
+def _listen(port: int, option: str) -> socket.socket:
+    """Return a socket that listens on loopback; raises ControllerError."""
     listener = socket.socket()
     # A port whose last connections linger in TIME_WAIT is free all the same.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((LOOPBACK, port))
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError as error:
+        in_use = error.errno == errno.EADDRINUSE
+        what = "is in use" if in_use else f"cannot be had: {error.strerror}"
+        advice = f"choose another with {option}, or leave it out to get a free one"
+        raise ControllerError(f"port {port} on {LOOPBACK} {what}; {advice}") from None
     listener.listen(128)
     return listener
 
 
-def _serve(listener: socket.socket, graph: Graph, policy: str, links: dict[str, LinkState]) -> None:
+def _serve(
+    openflow: socket.socket, channel: socket.socket, graph: Graph, intent: Intent, file: Path
+) -> None:
     # Loaded only now: they take most of the start-up time, and bad input is known by then.
     from controller.app import Application
-    from controller.channel import Channel
-    from controller.ryu_api import serve
+    from controller.channel import serve as serve_channel
+    from controller.ryu_api import serve as serve_openflow
 
-    application = Application(graph, policy, links)
-    channel = Channel(application)
-    serve(listener, application)
-    ports = {"openflow_port": listener.getsockname()[1], "channel_port": channel.port}
+    application = Application(graph, intent, file)
+    serve_openflow(openflow, application)
+    serve_channel(channel, application)
+    ports = {
+        "openflow_port": openflow.getsockname()[1],
+        "channel_port": channel.getsockname()[1],
+    }
     print(json.dumps(ports), flush=True)
     _wait_for_end_of_input()
 

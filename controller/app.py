@@ -6,17 +6,35 @@ Nothing here depends on the OpenFlow framework, which is `controller.ryu_api`'s 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
 
-from controller import arp
-from controller.links import parse_links
-from controller.state import Batch, State
+from controller import arp, lldp, policies
+from controller.counters import FlowCount, PortCount
+from controller.errors import ControllerError
+from controller.intent import Intent, changed_links, check_demands, check_policy, check_spans
+from controller.messages import LinkChange
+from controller.probes import Direction
+from controller.rollout import Batch
+from controller.routes import Demand
+from controller.rules import Entry
+from controller.state import State
+from controller.trace import Port
 from controller.wiring import Wiring
 from topologies.graph import Graph
-from topologies.linkstate import LinkState
 
 LOG = logging.getLogger("controller")
+HELLO_EVERY_TICKS, COUNT_EVERY_TICKS = 10, 10
+"""Spans are probed at every tick, other cables at every tenth; counters are read once a second."""
+
+Cable = tuple[tuple[Port, Port], tuple[str, Direction] | None]
+"""Sender and receiver, and which direction of which span it is."""
 
 
 class Switch(Protocol):
@@ -32,45 +50,68 @@ class Switch(Protocol):
     def send_packet(self, port: int, frame: bytes) -> None:
         """Let the switch emit a frame from a port."""
 
+    def count(self) -> None:
+        """Ask for its counters."""
+
 
 class Application:
-    """Proactive routing by a policy.
+    """Routing by a policy, put into force before anybody needs it.
 
     The methods called by the OpenFlow framework run on its one event thread; those called by the
     control channel run on any thread.
     """
 
-    def __init__(self, graph: Graph, policy: str, links: Mapping[str, LinkState]) -> None:
-        """Take the graph, the policy's name and the state of every span."""
+    def __init__(
+        self,
+        graph: Graph,
+        intent: Intent,
+        file: Path | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """Take the graph, what is asked for, and the file that is to hold that from now on.
+
+        ``clock`` tells the nanoseconds that discovery frames are stamped with.
+        """
         self.wiring = Wiring(graph)
-        self.state = State(self.wiring, policy, links)
+        self.state = State(self.wiring, intent)
         self.wake: Callable[[], None] = lambda: None
-        """Makes the event thread call `reroute`; set by the framework."""
+        """Makes the event thread call `asked`; set by the framework."""
+        self.probing = True
+        """Whether discovery frames are sent."""
+        self._file, self._clock = file, clock
+        self._asking = threading.Lock()
+        with suppress(Exception):  # if it cannot be loaded, that is said when it is applied
+            policies.load(intent.policy)  # takes a while: now, before anybody waits for it
         self._switches: dict[int, Switch] = {}
+        self._token = secrets.token_bytes(8)
+        self._ticks = self._number = 0
+        self._spans, self._fabric = _cables(self.wiring)
 
     # Called by the OpenFlow framework.
 
-    def connected(self, switch: Switch) -> None:
-        """A switch has finished its handshake."""
+    def connected(
+        self, switch: Switch, found: Sequence[Entry], live: Mapping[int, bool], now_s: float
+    ) -> None:
+        """A switch has said what it holds and which of its ports are live."""
         name = self.wiring.names.get(switch.dpid)
         if name is None:
             LOG.warning("ignored a switch with datapath id %#x: not in the graph", switch.dpid)
             return
         LOG.info("switch %s connected", name)
         self._switches[switch.dpid] = switch
-        self._send(self.state.connected(switch.dpid))
+        self._send(self.state.connected(switch.dpid, found, live, now_s))
 
-    def disconnected(self, switch: Switch) -> None:
+    def disconnected(self, switch: Switch, now_s: float) -> None:
         """A connection is gone; it may have been replaced already."""
         if self._switches.get(switch.dpid) is switch:
             LOG.warning("switch %s disconnected", self.wiring.names[switch.dpid])
             del self._switches[switch.dpid]
-            self._send(self.state.disconnected(switch.dpid))
+            self._send(self.state.disconnected(switch.dpid, now_s))
 
-    def confirmed(self, switch: Switch, xid: int) -> None:
+    def confirmed(self, switch: Switch, xid: int, now_s: float) -> None:
         """A barrier reply has come."""
         if self._switches.get(switch.dpid) is switch:
-            self._send(self.state.confirmed(switch.dpid, xid))
+            self._send(self.state.confirmed(switch.dpid, xid, now_s))
 
     def refused(self, switch: Switch, xid: int, detail: str) -> None:
         """A switch has answered with an error."""
@@ -78,47 +119,149 @@ class Application:
             LOG.error("switch %s: %s", self.wiring.names[switch.dpid], detail)
             self.state.refused(switch.dpid, xid, detail)
 
-    def packet_in(self, switch: Switch, port: int, frame: bytes) -> None:
-        """A switch has sent a frame to the controller."""
+    def port_changed(self, switch: Switch, port: int, live: bool, now_s: float) -> None:
+        """A port has died or come alive."""
         if self._switches.get(switch.dpid) is switch:
-            answer = arp.reply(frame, self.wiring.hosts)
-            if answer is not None:
-                switch.send_packet(port, answer)
+            name = self.wiring.names[switch.dpid]
+            LOG.info("switch %s port %d is %s", name, port, "live" if live else "dead")
+            self._send(self.state.port_changed(switch.dpid, port, live, now_s))
 
-    def reroute(self) -> None:
-        """Link states have changed, or the policy is to be applied for the first time."""
-        self._send(self.state.reroute())
+    def packet_in(self, switch: Switch, port: int, frame: bytes, now_ns: int) -> None:
+        """A switch has sent a frame to the controller."""
+        if self._switches.get(switch.dpid) is not switch:
+            return
+        hello = lldp.parse(frame)
+        if hello is not None:
+            if hello.token == self._token:
+                self.state.heard(hello, switch.dpid, port, now_ns)
+            return
+        answer = arp.reply(frame, self.wiring.hosts)
+        if answer is not None:
+            switch.send_packet(port, answer)
 
-    # Called by the control channel.
+    def counted_ports(self, switch: Switch, counts: Mapping[int, PortCount], now_s: float) -> None:
+        """A switch has told its ports' counters."""
+        self.state.counted_ports(switch.dpid, counts, now_s)
 
-    def health(self) -> dict[str, Any]:
-        """Return whether the switches have their rules, and what went wrong if anything did."""
-        return self.state.health()
+    def counted_flows(
+        self, switch: Switch, counts: Mapping[tuple[object, str], FlowCount], now_s: float
+    ) -> None:
+        """A switch has told how much it delivered, by source network and target address."""
+        self.state.counted_flows(switch.dpid, counts, now_s)
 
-    def routes(self) -> dict[str, dict[str, list[str] | None]]:
-        """Return the nodes on the way from each worker to each other one; None: does not arrive."""
-        tables = self.state.tables()
-        workers = [host.name for host in self.wiring.graph.workers]
-        paths: dict[str, dict[str, list[str] | None]] = {source: {} for source in workers}
-        for source in workers:
-            for target in workers:
-                if source != target:
-                    trace = tables.trace(source, target)
-                    arrived = trace.outcome == "delivered"
-                    paths[source][target] = list(trace.nodes) if arrived else None
-        return paths
+    def asked(self, now_s: float) -> None:
+        """Something was asked for."""
+        self._send(self.state.reroute(now_s))
 
-    def set_links(self, data: object, timeout_s: float) -> int:
-        """Apply changes of link states, wait for the switches, return how many rules changed.
+    def tick(self, now_s: float) -> None:
+        """A tenth of a second has passed."""
+        # In another order every time: what is sent last waits least for its answer to be read, and
+        # the least of many times is what counts.
+        cables = [*self._spans, *self._fabric[self._ticks % HELLO_EVERY_TICKS :: HELLO_EVERY_TICKS]]
+        turn = self._ticks % len(cables) if cables else 0
+        for ends, probes in cables[turn:] + cables[:turn] if self.probing else ():
+            self._hello(*ends, probes)
+        self._ticks += 1
+        if self._ticks % COUNT_EVERY_TICKS == 0:
+            for switch in self._switches.values():
+                switch.count()
+        self._send(self.state.tick(now_s))
 
-        Raises LinkStateError on bad data; ControllerError when the policy fails, a switch
-        refuses, or the switches have not confirmed in time (they are still being told).
-        """
-        changes = parse_links(data, self.wiring.graph.spans, self.state.links())
-        ticket = self.state.request(changes)
-        self.wake()
-        return self.state.wait(ticket, timeout_s)
+    def _hello(
+        self, sender: Port, receiver: Port, probes: tuple[str, Direction] | None = None
+    ) -> None:
+        """Have a switch emit a discovery frame, if both ends are there to send and to hear it."""
+        dpids = [self.wiring.dpids[name] for name, _ in (sender, receiver)]
+        ports = [port for _, port in (sender, receiver)]
+        if not all(dpid in self._switches for dpid in dpids):
+            return
+        if not all(map(self.state.port_is_live, dpids, ports)):
+            return
+        self._number += 1
+        now_ns = self._clock()
+        hello = lldp.Hello(dpids[0], ports[0], self._number, now_ns, self._token)
+        self._switches[dpids[0]].send_packet(ports[0], lldp.frame(hello, _source(dpids[0])))
+        if probes:
+            self.state.probed(*probes, self._number, now_ns)
 
     def _send(self, batches: list[Batch]) -> None:
         for batch in batches:
             self._switches[batch.dpid].send(batch)
+
+    # Called by the control channel. All raise IntentError on bad data; ControllerError when the
+    # policy fails, a switch refuses, or the switches have not confirmed in time.
+
+    def set_links(self, changes: Mapping[str, LinkChange], timeout_s: float) -> int:
+        """Apply changes of link states; return how many entries changed."""
+
+        def change(intent: Intent) -> Intent:
+            return replace(intent, links={**intent.links, **changed_links(changes, intent.links)})
+
+        return self._ask(change, timeout_s, [*changes])
+
+    def set_policy(self, name: str, demands: tuple[Demand, ...] | None, timeout_s: float) -> int:
+        """Route by another policy; return how many entries changed."""
+        check_policy(name)
+        if demands is not None:
+            check_demands(demands, self.wiring.graph)
+        return self._ask(
+            lambda intent: replace(
+                intent, policy=name, demands=intent.demands if demands is None else demands
+            ),
+            timeout_s,
+        )
+
+    def drain(self, span: str, timeout_s: float) -> int:
+        """Lead all traffic around a span; return once none can be on it any more.
+
+        Raises ControllerError where that would cut campuses off.
+        """
+        check_spans("span", [span], self.wiring.graph)
+
+        def change(intent: Intent) -> Intent:
+            if pairs := self.state.only_over(span):
+                named = ", ".join(f"{a} and {b}" for a, b in pairs)
+                raise ControllerError(f"span {span} cannot be drained: no other way joins {named}")
+            return replace(intent, drained=intent.drained | {span})
+
+        changed = self._ask(change, timeout_s)
+        self.state.wait_until_old_rules_are_gone(timeout_s)
+        return changed
+
+    def undrain(self, span: str, timeout_s: float) -> int:
+        """Let traffic use a span again; return how many entries changed."""
+        check_spans("span", [span], self.wiring.graph)
+        return self._ask(lambda intent: replace(intent, drained=intent.drained - {span}), timeout_s)
+
+    def _ask(
+        self, change: Callable[[Intent], Intent], timeout_s: float, told: Sequence[str] = ()
+    ) -> int:
+        with self._asking:
+            before = self.state.changes
+            ticket = self.state.ask(change, told)
+            if self._file:
+                self.state.intent.write(self._file)
+        self.wake()
+        return self.state.wait(ticket, timeout_s, told) - before
+
+
+def _source(dpid: int) -> str:
+    """Return a locally administered address for frames of a switch itself."""
+    return ":".join(f"{byte:02x}" for byte in b"\x0a" + dpid.to_bytes(8, "big")[-5:])
+
+
+def _cables(wiring: Wiring) -> tuple[list[Cable], list[Cable]]:
+    """Return both ways of every span, and of every cable of a fabric."""
+    spans: list[Cable] = []
+    for span in wiring.graph.spans:
+        forward, backward = wiring.ends(span)
+        spans += [
+            ((forward, backward), (span, "forward")),
+            ((backward, forward), (span, "backward")),
+        ]
+    fabric: list[Cable] = []
+    for link in wiring.graph.links:
+        if link.kind == "fabric":
+            a, b = (link.a, link.a_port), (link.b, link.b_port)
+            fabric += [((a, b), None), ((b, a), None)]
+    return spans, fabric

@@ -1,143 +1,167 @@
-"""The control channel: JSON over HTTP on loopback.
+"""The control channel: JSON over HTTP on loopback, described by ``/openapi.json``.
 
-    GET /health   whether every switch has its rules, the policy, and what went wrong
-    GET /routes   worker -> worker -> nodes on the way, as the rules have it; null: does not arrive
-    PUT /links    changed link states; answers once the switches have confirmed the new rules
-
-An error is answered by ``{"error": text}``, with ``"field"`` beside it where one is to blame.
+An error is answered by ``{"error": text, "field": path}``: 400 for what was asked wrongly, with the
+path of the field that is to blame; 404 for what does not exist; 409 for what cannot be done now.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import socketserver
+import socket
 import threading
-from http.server import BaseHTTPRequestHandler
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from controller.errors import ControllerError, LinkStateError
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from controller.app import Application
+from controller.errors import ControllerError, IntentError
+from controller.messages import (
+    Changed,
+    Fault,
+    Health,
+    LinkChange,
+    PolicyChange,
+    Probing,
+    SpanReport,
+    Traffic,
+    Way,
+)
+from controller.reports import Reports
 
 LOG = logging.getLogger("controller.channel")
 LOOPBACK = "127.0.0.1"
 MAX_BODY_BYTES = 256 << 10
 CONFIRM_TIMEOUT_S = 5.0
-_IDLE_TIMEOUT_S = 10.0
-_RESOURCES = "GET /health, GET /routes, PUT /links"
+DRAIN_TIMEOUT_S = 60.0
+_FAULTS: dict[int | str, dict[str, Any]] = {400: {"model": Fault}, 409: {"model": Fault}}
 
 
-class Control(Protocol):
-    """What the channel controls."""
-
-    def health(self) -> dict[str, Any]:
-        """Return the answer to ``GET /health``."""
-
-    def routes(self) -> dict[str, Any]:
-        """Return the answer to ``GET /routes``."""
-
-    def set_links(self, data: object, timeout_s: float) -> int:
-        """Apply changed link states and return the number of changed rules."""
+def serve(listener: socket.socket, application: Application) -> None:
+    """Serve the channel on a listening socket, on a daemon thread; returns at once."""
+    config = uvicorn.Config(
+        api(application), log_config=None, access_log=False, lifespan="off", ws="none"
+    )
+    server = uvicorn.Server(config)
+    run = threading.Thread(target=server.run, args=([listener],), name="channel", daemon=True)
+    run.start()
 
 
-class Channel(socketserver.ThreadingTCPServer):
-    """Serves the channel on an ephemeral port of loopback from construction on.
+def api(application: Application) -> FastAPI:
+    """Return the channel of an application."""
+    app = FastAPI(title="spanlab controller", docs_url=None, redoc_url=None)
+    # A page in a browser could reach loopback under a name of its own.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])
+    app.middleware("http")(_bounded)
+    app.add_exception_handler(IntentError, _wrong)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ControllerError, _failed)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(Exception, _broken)
+    reports = Reports(application.state)
 
-    Not `http.server.HTTPServer`: that looks its own address up in the DNS, which takes seconds
-    where there is none.
-    """
+    def changed(entries: int) -> Changed:
+        return Changed(version=application.state.version, entries=entries)
 
-    daemon_threads = True
+    @app.get("/health")
+    def health() -> Health:
+        """Whether every switch has its rules, the policy, and what is wrong."""
+        return reports.health()
 
-    def __init__(self, control: Control) -> None:
-        """Bind and start serving on a daemon thread."""
-        self.control = control
-        super().__init__((LOOPBACK, 0), _Handler)
-        self.port: int = self.server_address[1]
-        threading.Thread(target=self.serve_forever, name="channel", daemon=True).start()
+    @app.get("/routes")
+    def routes() -> dict[str, dict[str, tuple[str, ...] | None]]:
+        """Worker -> worker -> nodes on the way that most flows take; null: none arrives."""
+        return reports.routes()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log a request that broke, such as by a client that went away."""
-        LOG.debug("request from %s broke", client_address, exc_info=True)
+    @app.get("/path/{source}/{target}", responses=_FAULTS)
+    def path(source: str, target: str) -> tuple[Way, ...]:
+        """Every way that packets from one worker to another may take, with its share."""
+        return reports.ways(source, target)
 
+    @app.get("/spans")
+    def spans() -> dict[str, SpanReport]:
+        """Every span as told, as policies see it, and as probes measure it."""
+        return reports.spans()
 
-class _RequestError(Exception):
-    def __init__(self, status: int, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.status, self.field = status, field
+    @app.get("/traffic")
+    def traffic() -> Traffic:
+        """Rates of ports and of campus to worker, counted once a second."""
+        return reports.traffic()
 
+    @app.put("/links", responses=_FAULTS)
+    def set_links(changes: dict[str, LinkChange]) -> Changed:
+        """Tell changed states of spans; answers once the new rules are in force."""
+        return changed(application.set_links(changes, CONFIRM_TIMEOUT_S))
 
-class _Handler(BaseHTTPRequestHandler):
-    server: Channel
-    server_version = "spanlab-controller"
-    timeout = _IDLE_TIMEOUT_S
+    @app.put("/policy", responses=_FAULTS)
+    def set_policy(change: PolicyChange) -> Changed:
+        """Route by another policy; answers once its rules are in force."""
+        return changed(application.set_policy(change.policy, change.demands, CONFIRM_TIMEOUT_S))
 
-    def do_GET(self) -> None:
-        self._answer()
+    @app.put("/probing", responses=_FAULTS)
+    def set_probing(wanted: Probing) -> Probing:
+        """Stop sending discovery frames and probes, for who counts every frame, or go on."""
+        application.probing = wanted.on
+        return wanted
 
-    def do_PUT(self) -> None:
-        self._answer()
+    @app.put("/drained/{span}", responses=_FAULTS)
+    def drain(span: str) -> Changed:
+        """Lead all traffic around a span; answers once none can be on it any more."""
+        return changed(application.drain(span, DRAIN_TIMEOUT_S))
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer what http.server itself refuses as JSON too."""
-        self._reply(code, {"error": message or "bad request"})
+    @app.delete("/drained/{span}", responses=_FAULTS)
+    def undrain(span: str) -> Changed:
+        """Let traffic use a span again; answers once the new rules are in force."""
+        return changed(application.undrain(span, CONFIRM_TIMEOUT_S))
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep requests out of the log unless asked for."""
-        LOG.debug(format, *args)
-
-    def _answer(self) -> None:
-        try:
-            status, answer = 200, self._dispatch()
-        except _RequestError as error:
-            status, answer = error.status, {"error": str(error)}
-            if error.field is not None:
-                answer["field"] = error.field
-        except ControllerError as error:
-            status, answer = 503, {"error": str(error)}
-        except Exception:
-            LOG.exception("%s %s failed", self.command, self.path)
-            status, answer = 500, {"error": "internal error; the controller's log has it"}
-        self._reply(status, answer)
-
-    def _dispatch(self) -> dict[str, Any]:
-        # A page in a browser could reach loopback under a name of its own.
-        if self.headers.get("Host", "").partition(":")[0] not in (LOOPBACK, "localhost"):
-            raise _RequestError(403, f"the host must be {LOOPBACK}")
-        request = f"{self.command} {self.path}"
-        if request == "GET /health":
-            return self.server.control.health()
-        if request == "GET /routes":
-            return self.server.control.routes()
-        if request == "PUT /links":
-            data = self._body()
-            try:
-                return {"changed_rules": self.server.control.set_links(data, CONFIRM_TIMEOUT_S)}
-            except LinkStateError as error:
-                raise _RequestError(400, str(error), error.field) from None
-        raise _RequestError(404, f"there is no {request[:100]}; there are {_RESOURCES}")
-
-    def _body(self) -> Any:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal():
-            raise _RequestError(411, "the request must state its Content-Length")
-        if len(length) > 9 or int(length) > MAX_BODY_BYTES:
-            raise _RequestError(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
-        try:
-            return json.loads(self.rfile.read(int(length)), object_pairs_hook=_without_repeats)
-        except (ValueError, RecursionError) as error:
-            raise _RequestError(400, f"the body is not JSON: {error}", "") from None
-
-    def _reply(self, status: int, answer: dict[str, Any]) -> None:
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    return app
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        raise ValueError("a key stands twice in an object")
-    return data
+async def _bounded(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuse bodies that are too large, or whose length is not stated."""
+    length = request.headers.get("content-length", "0")
+    if "transfer-encoding" in request.headers:
+        return _answer(411, "the request must state its Content-Length")
+    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+        return _answer(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+    return await proceed(request)
+
+
+def _answer(status: int, error: str, field: str | None = None) -> JSONResponse:
+    return JSONResponse(Fault(error=error, field=field).model_dump(exclude_none=True), status)
+
+
+def _wrong(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, IntentError)
+    return _answer(400, str(error), error.field)
+
+
+def _invalid(_request: Request, error: Exception) -> Response:
+    """Answer what does not fit a model by the first of its faults."""
+    assert isinstance(error, RequestValidationError)
+    fault = error.errors()[0]
+    place = [str(part) for part in fault["loc"] if part not in ("body", "path", "query")]
+    field = "" if fault["type"] == "json_invalid" else ".".join(place)
+    return _answer(400, f"{field}: {fault['msg']}" if field else fault["msg"], field)
+
+
+def _failed(_request: Request, error: Exception) -> Response:
+    return _answer(409, str(error))
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        what = f"there is no {request.method} {request.url.path[:100]}; see GET /openapi.json"
+        return _answer(404, what)
+    return _answer(error.status_code, str(error.detail))
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _answer(500, "internal error; the controller's log has it")

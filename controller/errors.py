@@ -11,8 +11,8 @@ class PolicyError(ControllerError):
     """A policy that is not known, or whose routes do not reach where they should."""
 
 
-class LinkStateError(ControllerError, ValueError):
-    """Link states that cannot be accepted; ``field`` is the path of the offending value."""
+class IntentError(ControllerError, ValueError):
+    """Something asked for that cannot be accepted; ``field`` is the path of the offending value."""
 
     def __init__(self, field: str, message: str) -> None:
         """Take the path, empty where the whole is at fault, and what is wrong there."""

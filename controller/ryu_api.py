@@ -1,7 +1,7 @@
-"""The only module that knows the OpenFlow framework: os-ken, heir of Ryu's API.
+"""Between the OpenFlow framework and the application: Ryu's API, whichever body it has.
 
-Its command line, web server and listening are left out: the application is given a socket that
-listens already, so that the port is known before anything is loaded.
+The framework's command line, web server and listening are left out: the application is given a
+socket that listens already, so that the port is known before anything is loaded.
 """
 
 from __future__ import annotations
@@ -9,47 +9,67 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from os_ken.base.app_manager import AppManager, OSKenApp
-from os_ken.cfg import CONF
-from os_ken.controller import ofp_event
-from os_ken.controller.controller import Datapath
-from os_ken.controller.event import EventBase
-from os_ken.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
-from os_ken.controller.ofp_handler import OFPHandler
-from os_ken.lib import hub
-from os_ken.ofproto import ofproto_v1_3
-
 from controller.app import Application
-from controller.rules import Match, Rule, To
-from controller.state import Batch
+from controller.body import (
+    CONF,
+    DEAD_DISPATCHER,
+    MAIN_DISPATCHER,
+    App,
+    AppManager,
+    Datapath,
+    EventBase,
+    OFPHandler,
+    cooperative,
+    hub,
+    ofp_event,
+    ofproto,
+    set_ev_cls,
+)
+from controller.counters import FlowCount, PortCount
+from controller.label import COOKIE_DELIVER
+from controller.openflow import decode_group, decode_meter, decode_rule, encode
+from controller.rollout import Batch
+from controller.rules import Entry
 
 LOG = logging.getLogger("controller")
+TICK_S = 0.1
 
 
 def serve(listener: socket.socket, application: Application) -> None:
     """Serve OpenFlow 1.3 on a listening socket, on daemon threads; returns at once."""
     CONF(args=[], project="spanlab", default_config_files=[])
-    manager = AppManager.get_instance()
-    handshake = manager.instantiate(OFPHandler)
-    shim = manager.instantiate(_Shim, application)
-    application.wake = lambda: shim.send_event(shim.name, _Reroute())
+    heard, call = socket.socketpair()
+    application.wake = lambda: call.sendall(b".")
 
     def run() -> None:
+        manager = AppManager.get_instance()
+        handshake = manager.instantiate(OFPHandler)
+        shim = manager.instantiate(_Shim, application)
         # Not `handshake.start()`, which would listen by itself.
-        OSKenApp.start(handshake)
+        App.start(handshake)
         shim.start()
-        application.wake()
+        hub.spawn(_tell, shim, lambda: cooperative(heard).recv(4096), _Asked)
+        hub.spawn(_tell, shim, lambda: hub.sleep(TICK_S) or True, _Tick)
+        accepting = cooperative(listener)
         while True:
-            connection, address = listener.accept()
+            connection, address = accepting.accept()
             hub.spawn(_serve_switch, connection, address)
 
     # The framework's threads inherit being daemons from this one.
     threading.Thread(target=run, name="openflow", daemon=True).start()
 
 
-def _serve_switch(connection: socket.socket, address: tuple[str, int]) -> None:
+def _tell(shim: Any, wait: Callable[[], object], event: Callable[[], Any]) -> None:
+    while wait():
+        shim.send_event(shim.name, event())
+
+
+def _serve_switch(connection: Any, address: tuple[str, int]) -> None:
     datapath = _Datapath(connection, address)
     try:
         datapath.serve()
@@ -73,44 +93,38 @@ class _Datapath(Datapath):
             self.send(b"", close_socket=True)
 
 
-class _Reroute(EventBase):
-    """Asks for `Application.reroute` on the event thread."""
+class _Asked(EventBase):
+    """Somebody has asked for something: calls `Application.asked` on the event thread."""
+
+
+class _Tick(EventBase):
+    """Time has passed."""
 
 
 class _Switch:
-    """An `app.Switch` that is an os-ken datapath."""
+    """An `app.Switch`, which first reads what the switch holds."""
 
     def __init__(self, datapath: Any) -> None:
-        self._datapath = datapath
+        self.datapath = datapath
         self.dpid: int = datapath.id
+        self.found: list[Entry] = []
+        self.unread = {"flow", "group", "meter"}
+
+    def read(self) -> None:
+        """Ask for all that the switch holds."""
+        parser = self.datapath.ofproto_parser
+        self.datapath.send_msg(parser.OFPFlowStatsRequest(self.datapath))
+        self.datapath.send_msg(parser.OFPGroupDescStatsRequest(self.datapath, 0))
+        self.datapath.send_msg(parser.OFPMeterConfigStatsRequest(self.datapath, 0))
 
     def send(self, batch: Batch) -> None:
-        parser, wire = self._datapath.ofproto_parser, self._datapath.ofproto
-        messages = [self._flow_mod(rule, wire.OFPFC_ADD) for rule in batch.adds]
-        messages += [self._flow_mod(rule, wire.OFPFC_DELETE_STRICT) for rule in batch.deletes]
-        if batch.wipe:
-            everything = parser.OFPFlowMod(
-                self._datapath,
-                command=wire.OFPFC_DELETE,
-                table_id=wire.OFPTT_ALL,
-                out_port=wire.OFPP_ANY,
-                out_group=wire.OFPG_ANY,
-            )
-            messages.insert(0, everything)
-        messages.append(parser.OFPBarrierRequest(self._datapath))
-        # One write for all: a table of 10,000 rules would otherwise be 10,000 packets.
-        buffer = bytearray()
-        for message in messages:
-            message.set_xid(batch.xid)
-            message.serialize()
-            buffer += message.buf
-        self._datapath.send(bytes(buffer))
+        self.datapath.send(encode(self.datapath, batch))
 
     def send_packet(self, port: int, frame: bytes) -> None:
-        parser, wire = self._datapath.ofproto_parser, self._datapath.ofproto
-        self._datapath.send_msg(
+        parser, wire = self.datapath.ofproto_parser, self.datapath.ofproto
+        self.datapath.send_msg(
             parser.OFPPacketOut(
-                self._datapath,
+                self.datapath,
                 buffer_id=wire.OFP_NO_BUFFER,
                 in_port=wire.OFPP_CONTROLLER,
                 actions=[parser.OFPActionOutput(port)],
@@ -118,69 +132,133 @@ class _Switch:
             )
         )
 
-    def _flow_mod(self, rule: Rule, command: int) -> Any:
-        parser, wire = self._datapath.ofproto_parser, self._datapath.ofproto
-        actions = []
-        if rule.out is To.CONTROLLER:
-            actions = [parser.OFPActionOutput(wire.OFPP_CONTROLLER, wire.OFPCML_NO_BUFFER)]
-        elif isinstance(rule.out, int):
-            actions = [parser.OFPActionOutput(rule.out)]
-        apply = parser.OFPInstructionActions(wire.OFPIT_APPLY_ACTIONS, actions)
-        return parser.OFPFlowMod(
-            self._datapath,
-            command=command,
-            cookie=rule.cookie,
-            priority=rule.priority,
-            match=parser.OFPMatch(**_fields(rule.match)),
-            instructions=[apply] if actions else [],
-            buffer_id=wire.OFP_NO_BUFFER,
-            out_port=wire.OFPP_ANY,
-            out_group=wire.OFPG_ANY,
+    def count(self) -> None:
+        parser, wire = self.datapath.ofproto_parser, self.datapath.ofproto
+        self.datapath.send_msg(parser.OFPPortStatsRequest(self.datapath, 0, wire.OFPP_ANY))
+        delivered = parser.OFPFlowStatsRequest(
+            self.datapath, 0, 0, wire.OFPP_ANY, wire.OFPG_ANY, COOKIE_DELIVER, 2**64 - 1
         )
+        self.datapath.send_msg(delivered)
+
+    def live_ports(self) -> dict[int, bool]:
+        return {port.port_no: self.is_live(port) for port in self.datapath.ports.values()}
+
+    def is_live(self, port: Any) -> bool:
+        wire = self.datapath.ofproto
+        return not (port.state & wire.OFPPS_LINK_DOWN or port.config & wire.OFPPC_PORT_DOWN)
 
 
-def _fields(match: Match) -> dict[str, Any]:
-    return {field: value for field, value in vars(match).items() if value is not None}
+def _guarded(handler: Callable[..., None]) -> Callable[..., None]:
+    """Log what a handler raises: os-ken's event thread would end at it, and say nothing."""
+
+    @wraps(handler)
+    def guarded(*arguments: Any) -> None:
+        try:
+            handler(*arguments)
+        except Exception:
+            LOG.exception("an event was not handled")
+
+    return guarded
 
 
-class _Shim(OSKenApp):
-    """Translates os-ken's events into calls of the application, on its one event thread."""
+def _handles(event: Any, states: Any) -> Callable[[Callable[..., None]], Any]:
+    """Register a method for an OpenFlow event of switches in these states."""
+    return lambda handler: set_ev_cls(event, states)(_guarded(handler))
 
-    OFP_VERSIONS = (ofproto_v1_3.OFP_VERSION,)
+
+class _Shim(App):
+    """Translates the framework's events into calls of the application, on its one event thread."""
+
+    OFP_VERSIONS = (ofproto.OFP_VERSION,)
 
     def __init__(self, application: Application) -> None:
         super().__init__()
         self._application = application
         self._switches: dict[Any, _Switch] = {}  # by datapath
-        self.register_handler(_Reroute, self._reroute)
+        self.register_handler(_Asked, _guarded(lambda _: application.asked(time.monotonic())))
+        self.register_handler(_Tick, _guarded(lambda _: application.tick(time.monotonic())))
 
-    @set_ev_cls(ofp_event.EventOFPStateChange, [MAIN_DISPATCHER, DEAD_DISPATCHER])  # type: ignore[untyped-decorator]
+    @_handles(ofp_event.EventOFPStateChange, [MAIN_DISPATCHER, DEAD_DISPATCHER])
     def _state_change(self, event: Any) -> None:
         datapath = event.datapath
         if event.state == MAIN_DISPATCHER:
             self._switches[datapath] = _Switch(datapath)
-            self._application.connected(self._switches[datapath])
+            self._switches[datapath].read()
         elif switch := self._switches.pop(datapath, None):
-            self._application.disconnected(switch)
+            self._application.disconnected(switch, time.monotonic())
 
-    @set_ev_cls(ofp_event.EventOFPBarrierReply, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]
+    @_handles(ofp_event.EventOFPFlowStatsReply, MAIN_DISPATCHER)
+    def _flows(self, event: Any) -> None:
+        switch = self._switches.get(event.msg.datapath)
+        if switch and "flow" in switch.unread:
+            self._read(switch, event.msg, "flow", decode_rule)
+        elif switch:
+            counts = {
+                (found.match["ipv4_src"], found.match["ipv4_dst"]): FlowCount(
+                    found.packet_count, found.byte_count
+                )
+                for found in event.msg.body
+                if found.cookie == COOKIE_DELIVER
+            }
+            self._application.counted_flows(switch, counts, time.monotonic())
+
+    @_handles(ofp_event.EventOFPGroupDescStatsReply, MAIN_DISPATCHER)
+    def _groups(self, event: Any) -> None:
+        if switch := self._switches.get(event.msg.datapath):
+            self._read(switch, event.msg, "group", decode_group)
+
+    @_handles(ofp_event.EventOFPMeterConfigStatsReply, MAIN_DISPATCHER)
+    def _meters(self, event: Any) -> None:
+        if switch := self._switches.get(event.msg.datapath):
+            self._read(switch, event.msg, "meter", decode_meter)
+
+    def _read(
+        self, switch: _Switch, message: Any, kind: str, decode: Callable[[Any, Any], Entry]
+    ) -> None:
+        """Collect what a switch holds; once it is all, the switch counts as connected."""
+        switch.found += [decode(message.datapath, found) for found in message.body]
+        if message.flags & ofproto.OFPMPF_REPLY_MORE:
+            return
+        switch.unread.discard(kind)
+        if not switch.unread:
+            ports = switch.live_ports()
+            self._application.connected(switch, switch.found, ports, time.monotonic())
+
+    @_handles(ofp_event.EventOFPPortStatsReply, MAIN_DISPATCHER)
+    def _ports(self, event: Any) -> None:
+        if switch := self._switches.get(event.msg.datapath):
+            counts = {
+                found.port_no: PortCount(
+                    *(getattr(found, name) for name in PortCount._fields)  # OpenFlow's own names
+                )
+                for found in event.msg.body
+            }
+            self._application.counted_ports(switch, counts, time.monotonic())
+
+    @_handles(ofp_event.EventOFPPortStatus, MAIN_DISPATCHER)
+    def _port_status(self, event: Any) -> None:
+        message = event.msg
+        if switch := self._switches.get(message.datapath):
+            live = message.reason != ofproto.OFPPR_DELETE and switch.is_live(message.desc)
+            port = message.desc.port_no
+            self._application.port_changed(switch, port, live, time.monotonic())
+
+    @_handles(ofp_event.EventOFPBarrierReply, MAIN_DISPATCHER)
     def _barrier(self, event: Any) -> None:
         if switch := self._switches.get(event.msg.datapath):
-            self._application.confirmed(switch, event.msg.xid)
+            self._application.confirmed(switch, event.msg.xid, time.monotonic())
 
-    @set_ev_cls(ofp_event.EventOFPPacketIn, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]
+    @_handles(ofp_event.EventOFPPacketIn, MAIN_DISPATCHER)
     def _packet_in(self, event: Any) -> None:
         message = event.msg
         if switch := self._switches.get(message.datapath):
-            self._application.packet_in(switch, message.match["in_port"], bytes(message.data))
+            port = message.match["in_port"]
+            self._application.packet_in(switch, port, bytes(message.data), time.monotonic_ns())
 
-    @set_ev_cls(ofp_event.EventOFPErrorMsg, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]
+    @_handles(ofp_event.EventOFPErrorMsg, MAIN_DISPATCHER)
     def _error(self, event: Any) -> None:
         message, wire = event.msg, event.msg.datapath.ofproto
         if switch := self._switches.get(message.datapath):
             kind = wire.ofp_error_type_to_str(message.type)
             code = wire.ofp_error_code_to_str(message.type, message.code)
             self._application.refused(switch, message.xid, f"{kind}, {code}")
-
-    def _reroute(self, _event: Any) -> None:
-        self._application.reroute()

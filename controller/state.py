@@ -1,4 +1,4 @@
-"""The controller's one state object: what switches have, what they should have, what is under way.
+"""The controller's one state object: what was asked for, what is seen, what the switches have.
 
 It decides and returns what to send; it never sends, waits for a switch or reads a clock. One lock
 guards it: the OpenFlow thread drives it, the control channel's threads ask and wait.
@@ -8,225 +8,389 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import count
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import networkx as nx
 
 from controller import policies
+from controller.configuration import forwarding
+from controller.counters import Counters, FlowCount, FlowRate, PortCount, PortRate
+from controller.discovery import Discovery
 from controller.errors import ControllerError
-from controller.rules import Key, Rule, after, base_rules, next_stage, route_rules, table
+from controller.intent import Intent
+from controller.lldp import Hello
+from controller.probes import Direction, Seen, SpanProbes, believed
+from controller.rollout import Batch, Rollout
+from controller.routes import Routes
+from controller.rules import Entry
 from controller.trace import Tables
 from controller.wiring import Wiring
-from topologies.linkstate import LinkState
+from topologies.linkstate import Duplex, LinkState
 
 LOG = logging.getLogger("controller")
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Messages for one switch, closed by a barrier whose transaction id is ``xid``.
-
-    Attributes:
-        wipe: whether the switch first forgets every rule it has.
-        install: whether this is everything that the switch needs to be ready.
-    """
-
-    dpid: int
-    xid: int
-    adds: tuple[Rule, ...] = ()
-    deletes: tuple[Rule, ...] = ()
-    wipe: bool = False
-    install: bool = False
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """A request for new link states: its number, and how many rules had been changed before."""
-
-    version: int
-    changes_before: int
+HOLD_S = 0.5
+"""A span that died by itself is used again once it has been live for so long: it may flap."""
+LOOK_S = 1.0
+"""How often probes are compared with what was told."""
+UNSEEN_S = 3.0
+"""After which a cable that no discovery frame has crossed is reported."""
 
 
 class State:
-    """Link states, rules and switches."""
+    """Intent, observations and rollout, in step.
 
-    def __init__(self, wiring: Wiring, policy: str, links: Mapping[str, LinkState]) -> None:
-        """Start with the rules that hold under every policy; `reroute` applies the policy."""
-        self.wiring, self.policy = wiring, policy
+    Attributes:
+        discovery, probes, counters: what is seen of cables, spans and traffic.
+    """
+
+    def __init__(self, wiring: Wiring, intent: Intent) -> None:
+        """Start without switches; the first `reroute` after all are known applies the policy."""
+        self.wiring = wiring
+        self.discovery, self.probes, self.counters = (
+            Discovery(wiring),
+            SpanProbes(),
+            Counters(wiring),
+        )
         self._lock = threading.Condition()
-        self._links = dict(links)
-        self._wanted = table(base_rules(wiring))
-        self._sent = dict(self._wanted)  # what every switch has once it has confirmed all batches
-        self._confirmed: dict[int, dict[Key, Rule]] = {dpid: {} for dpid in wiring.names}
-        self._ever_sent: dict[int, dict[Key, Rule]] = {}
-        self._ready: dict[int, bool] = {}  # of the switches that are connected
-        self._pending: dict[int, Batch] = {}  # by xid, until its barrier is confirmed
-        self._xids = count(1)
-        self._version = 1  # of the links, as asked for
-        self._wanted_version = 0  # of the links that `wanted` was computed from
-        self._settled_version = 0  # up to here, rules are confirmed or the policy has failed
-        self._changes = 0
-        self._serving = False  # whether a policy's rules have been confirmed once
+        self._intent = intent
+        self._rollout = Rollout(wiring, in_flight_s(intent.links))
+        self._live: dict[tuple[int, int], bool] = {}
+        self._held_until: dict[str, float] = {}  # spans that died by themselves
+        self._died: set[str] = set()
+        self._asked = 1  # how often something was asked for or seen that may change routes
+        self._computed = 0  # up to here, the policy was applied
+        self._settled = 0  # up to here, its entries are in force or it has failed
+        self._used: Mapping[str, LinkState] = {}  # what the policy was given last
+        self._probed: dict[str, tuple[Seen, Seen]] = {}
+        self._believed: dict[str, Duplex] = {}  # as told, corrected by probes
+        self._now_s = self._in_force_s = 0.0
+        self._look_at_s = 0.0
+        self._cut_off: tuple[tuple[str, str], ...] = ()
         self._policy_error: str | None = None
-        self._refusals: dict[int, str] = {}
 
     # Asked by the control channel.
 
-    def links(self) -> dict[str, LinkState]:
-        """Return the link states last asked for."""
+    @property
+    def intent(self) -> Intent:
+        """What was asked for last."""
         with self._lock:
-            return dict(self._links)
+            return self._intent
 
-    def request(self, changes: Mapping[str, LinkState]) -> Ticket:
-        """Take note of new link states of some spans; the next `reroute` acts on them."""
+    def ask(self, change: Callable[[Intent], Intent], told: Sequence[str] = ()) -> int:
+        """Change the intent; return a ticket. Spans in ``told`` are then as the intent says."""
         with self._lock:
-            self._links.update(changes)
-            self._version += 1
-            return Ticket(self._version, self._changes)
+            self._intent = change(self._intent)
+            for span in told:
+                self._died.discard(span)
+                self._held_until.pop(span, None)
+                self.probes.forget(span)
+                self._believed.pop(span, None)
+                self._probed.pop(span, None)
+            # Packets may still be on a span as it was told to be before.
+            in_flight = max(self._rollout.in_flight_s, in_flight_s(self._intent.links))
+            self._rollout.in_flight_s = in_flight
+            self._asked += 1
+            return self._asked
 
-    def wait(self, ticket: Ticket, timeout_s: float) -> int:
-        """Wait until the switches confirm a request; return the rules changed since it was made.
+    def wait(self, ticket: int, timeout_s: float, told: Sequence[str] = ()) -> int:
+        """Wait until switches confirm what was asked for; return the changes to entries so far.
 
-        Raises ControllerError when the policy fails, a switch refuses a rule, or at the timeout.
+        ``told`` are spans whose ports must have come up if the intent says so. Raises
+        ControllerError when the policy fails, a switch refuses, or at the timeout.
         """
         with self._lock:
-            if not self._lock.wait_for(lambda: self._settled_version >= ticket.version, timeout_s):
-                slow = sorted({self.wiring.names[batch.dpid] for batch in self._pending.values()})
-                what = f"not confirmed by {', '.join(slow)}" if slow else "not yet computed"
-                raise ControllerError(f"after {timeout_s:g} s the new rules are {what}")
-            if error := self._error():
+            if not self._lock.wait_for(lambda: self._is_settled(ticket, told), timeout_s):
+                dark = [span for span in told if self._intent.links[span].up and not self.lit(span)]
+                slow = [self.wiring.names[dpid] for dpid in self._rollout.missing]
+                what = f"not confirmed by {', '.join(slow)}" if slow else "not in force"
+                if dark:
+                    what = f"waiting for span {', '.join(dark)}, whose ports are not live"
+                why = f": {self.error}" if self.error else ""
+                raise ControllerError(f"after {timeout_s:g} s the new rules are {what}{why}")
+            if error := self.error:
                 raise ControllerError(error)
-            return self._changes - ticket.changes_before
+            return self._rollout.changes
 
-    def health(self) -> dict[str, Any]:
-        """Return what ``GET /health`` shows."""
+    def wait_until_old_rules_are_gone(self, timeout_s: float) -> None:
+        """Wait until no packet can be under way by an older version; raises ControllerError."""
         with self._lock:
-            names = self.wiring.names
-            missing = [names[dpid] for dpid in names if not self._ready.get(dpid)]
-            return {
-                "ready": self._serving and not missing,
-                "switches": {
-                    "expected": len(names),
-                    "ready": len(names) - len(missing),
-                    "missing": missing,
-                },
-                "policy": self.policy,
-                "error": self._error(),
-            }
+            if not self._lock.wait_for(lambda: not self._rollout.retiring(), timeout_s):
+                raise ControllerError(f"after {timeout_s:g} s packets may be under way as before")
+
+    def _is_settled(self, ticket: int, told: Sequence[str]) -> bool:
+        links = self._intent.links
+        return self._settled >= ticket and all(
+            self.lit(span) for span in told if span in links and links[span].up
+        )
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong last and still holds."""
+        return self._policy_error or self._rollout.refusal
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the policy has been applied, and every switch has all its entries."""
+        with self._lock:
+            return bool(self._settled and self._rollout.serving and not self._rollout.missing)
+
+    @property
+    def version(self) -> int:
+        """The version in force."""
+        return self._rollout.serving
+
+    @property
+    def in_force_s(self) -> float:
+        """When that version came into force; 0 if that was before this controller was started."""
+        return self._in_force_s
+
+    @property
+    def changes(self) -> int:
+        """How many entries were made and removed so far."""
+        return self._rollout.changes
+
+    @property
+    def cut_off(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of campuses that the routes in force leave apart."""
+        return self._cut_off
+
+    def only_over(self, span: str) -> tuple[tuple[str, str], ...]:
+        """Return the pairs of campuses that would be cut off without a span, and are not now."""
+        used = self.used()
+        joined: nx.Graph[str] = nx.Graph()
+        joined.add_nodes_from(self.wiring.workers_of)
+        for name, link in self.wiring.graph.spans.items():
+            if used[name].up and name != span:
+                joined.add_edge(self.wiring.campus[link.a], self.wiring.campus[link.b])
+        campuses = [*self.wiring.workers_of]
+        pairs = [(a, b) for index, a in enumerate(campuses) for b in campuses[index + 1 :]]
+        apart = (pair for pair in pairs if not nx.has_path(joined, *pair))
+        return tuple(pair for pair in apart if pair not in self._cut_off)
+
+    def missing(self) -> tuple[str, ...]:
+        """Return the switches that do not have all their entries, by name."""
+        with self._lock:
+            return tuple(self.wiring.names[dpid] for dpid in self._rollout.missing)
+
+    def lit(self, span: str) -> bool:
+        """Return whether both ends of a span are live, as far as switches have said."""
+        ends = self.wiring.ends(span)
+        return all(self.port_is_live(self.wiring.dpids[name], port) for name, port in ends)
+
+    def port_is_live(self, dpid: int, port: int) -> bool:
+        """Return whether a port is live; one that nothing was said of is."""
+        return self._live.get((dpid, port), True)
+
+    def used(self) -> dict[str, LinkState]:
+        """Return the span states that policies are given: as told, corrected by what is seen."""
+        with self._lock:
+            return {span: self._seen(span, told) for span, told in self._intent.links.items()}
+
+    def _seen(self, span: str, told: LinkState) -> LinkState:
+        usable = told.up and self.lit(span) and span not in self._held_until
+        state = self._believed[span].worse if span in self._believed else told
+        return replace(state, up=usable and span not in self._intent.drained)
+
+    def rates(self) -> tuple[dict[tuple[int, int], PortRate], dict[tuple[str, str], FlowRate]]:
+        """Return the rates of ports by datapath id and number, and of campus to worker."""
+        with self._lock:
+            return self.counters.port_rates(), self.counters.flow_rates()
+
+    def seen(self, span: str) -> tuple[Seen, Seen]:
+        """Return what probes said of both directions of a span when last looked at."""
+        with self._lock:
+            return self._probed.get(span, (Seen(), Seen()))
+
+    def cabling(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what is mis-wired, and the live cables that nothing was heard over."""
+        with self._lock:
+            unseen = self.discovery.unseen(self._now_s, UNSEEN_S, self.port_is_live)
+            return tuple(self.discovery.miswired()), tuple(unseen)
 
     def tables(self) -> Tables:
-        """Return the rules that the switches have confirmed."""
+        """Return the entries that the switches have confirmed, and the ports that are dead."""
         with self._lock:
-            rules = [rule for rules in self._confirmed.values() for rule in rules.values()]
-        return Tables(self.wiring, rules)
+            names = self.wiring.names
+            ends = {(names[dpid], port) for (dpid, port), live in self._live.items() if not live}
+            dead = {end for end in ends if self.wiring.far.get(end) in self.wiring.dpids}
+            return Tables(self.wiring, self._rollout.entries(), dead)
 
     # Driven by the OpenFlow thread, one call at a time; each returns what to send next, in order.
 
-    def connected(self, dpid: int) -> list[Batch]:
-        """Give a switch that has (re)connected all its rules, and take stale ones from it."""
+    def connected(
+        self, dpid: int, found: Sequence[Entry], live: Mapping[int, bool], now_s: float
+    ) -> list[Batch]:
+        """Take in a switch with what it holds and which of its ports are live."""
         with self._lock:
-            self._forget(dpid)
-            first = dpid not in self._ever_sent
-            sent_before = self._ever_sent.setdefault(dpid, {})
-            rules = {key: rule for key, rule in self._sent.items() if rule.dpid == dpid}
-            stale = [rule for key, rule in sent_before.items() if key not in rules]
-            self._ready[dpid] = False
-            # At first its table may hold anything; later it forwards on while rules are renewed.
-            return [self._batch(dpid, tuple(rules.values()), tuple(stale), first, True)]
+            self._live |= {(dpid, port): is_live for port, is_live in live.items()}
+            self._rollout.connected(dpid, found, now_s)
+            self._asked += 1
+        return self._advance(now_s)
 
-    def disconnected(self, dpid: int) -> list[Batch]:
+    def disconnected(self, dpid: int, now_s: float) -> list[Batch]:
         """Go on without a switch; it forwards by the rules it has until it is back."""
         with self._lock:
-            self._forget(dpid)
-            return self._advance()
+            self._rollout.disconnected(dpid)
+            self.counters.forget(dpid)
+        return self._advance(now_s)
 
-    def confirmed(self, dpid: int, xid: int) -> list[Batch]:
+    def confirmed(self, dpid: int, xid: int, now_s: float) -> list[Batch]:
         """Take note of a barrier reply, which confirms a batch."""
         with self._lock:
-            batch = self._pending.get(xid)
-            if batch is None or batch.dpid != dpid:
-                return []
-            del self._pending[xid]
-            rules = {} if batch.install else self._confirmed[dpid]
-            for rule in batch.deletes:
-                rules.pop(rule.key, None)
-            rules.update(table(batch.adds))
-            self._confirmed[dpid] = rules
-            if batch.install:
-                self._ready[dpid] = dpid not in self._refusals
-            return self._advance()
+            self._rollout.confirmed(dpid, xid)
+        return self._advance(now_s)
 
     def refused(self, dpid: int, xid: int, detail: str) -> None:
-        """Take note that a switch refused part of a batch; only its reconnecting mends that."""
+        """Take note that a switch refused part of a batch."""
         with self._lock:
-            if xid in self._pending:
-                self._refusals[dpid] = (
-                    f'switch "{self.wiring.names[dpid]}" refused a rule: {detail}'
-                )
+            self._rollout.refused(dpid, xid, detail)
 
-    def reroute(self) -> list[Batch]:
-        """Apply the policy to the newest link states; where it fails, the old rules stay."""
+    def port_changed(self, dpid: int, port: int, live: bool, now_s: float) -> list[Batch]:
+        """Take note that a port has died or come alive, and route anew where that matters."""
         with self._lock:
-            version, links = self._version, dict(self._links)
+            if self.port_is_live(dpid, port) == live:
+                return []
+            self._live[dpid, port] = live
+            span = self.wiring.span_at.get((self.wiring.names[dpid], port))
+            if span and self._intent.links[span].up:
+                if not live:
+                    self._died.add(span)
+                    self._held_until.pop(span, None)
+                elif span in self._died and self.lit(span):
+                    self._held_until[span] = now_s + HOLD_S
+            self._asked += 1
+            self._lock.notify_all()
+        return self._advance(now_s)
+
+    def reroute(self, now_s: float) -> list[Batch]:
+        """Apply the policy to what is asked for and seen."""
+        return self._advance(now_s)
+
+    def heard(self, hello: Hello, dpid: int, port: int, now_ns: int) -> None:
+        """Take note of a discovery frame that a switch received."""
+        with self._lock:
+            self.discovery.heard(hello, dpid, port, now_ns / 1e9)
+            sender = self.wiring.names.get(hello.dpid, ""), hello.port
+            span = self.wiring.span_at.get(sender)
+            if span is None:
+                self.probes.baseline(hello.sent_ns, now_ns)
+            elif self.wiring.span_at.get((self.wiring.names[dpid], port)) == span:
+                first = self.wiring.ends(span)[0] == sender
+                direction: Direction = "forward" if first else "backward"
+                self.probes.received(span, direction, hello.number, hello.sent_ns, now_ns)
+
+    def probed(self, span: str, direction: Direction, number: int, now_ns: int) -> None:
+        """Take note of a discovery frame that was sent over a span."""
+        with self._lock:
+            self.probes.sent(span, direction, number, now_ns)
+
+    def counted_ports(self, dpid: int, counts: Mapping[int, PortCount], now_s: float) -> None:
+        """Take note of a switch's port counters."""
+        with self._lock:
+            self.counters.ports(dpid, counts, now_s)
+
+    def counted_flows(
+        self, dpid: int, counts: Mapping[tuple[object, str], FlowCount], now_s: float
+    ) -> None:
+        """Take note of how much a switch delivered, by source network and target address."""
+        campuses = {network: campus for campus, network in self.wiring.networks.items()}
+        flows = {
+            (campuses[network], self.wiring.hosts[address].name): count
+            for (network, address), count in counts.items()
+            if network in campuses and address in self.wiring.hosts
+        }
+        with self._lock:
+            self.counters.flows(dpid, flows, now_s)
+
+    def tick(self, now_s: float) -> list[Batch]:
+        """Let time pass."""
+        with self._lock:
+            self._now_s = now_s
+            self._rollout.expire(now_s)
+            if now_s >= self._look_at_s:
+                self._look_at_s = now_s + LOOK_S
+                self._look(int(now_s * 1e9))
+            for span in [span for span, at_s in self._held_until.items() if at_s <= now_s]:
+                del self._held_until[span]
+                self._died.discard(span)
+            if self.used() != self._used:
+                self._asked += 1
+            self._lock.notify_all()
+        return self._advance(now_s)
+
+    def _look(self, now_ns: int) -> None:
+        """See what probes say by now, and whether they contradict what was told."""
+        for span, told in self._intent.links.items():
+            seen = (
+                self.probes.seen(span, "forward", now_ns),
+                self.probes.seen(span, "backward", now_ns),
+            )
+            before = self._believed.get(span, Duplex.both(told))
+            self._probed[span] = seen
+            self._believed[span] = Duplex(
+                *(believed(told, way, last) for way, last in zip(seen, before.ways, strict=True))
+            )
+
+    def _advance(self, now_s: float) -> list[Batch]:
+        """Return the next batches; apply the policy first where something may have changed."""
+        with self._lock:
+            stale = self._computed < self._asked and not self._rollout.busy
+            stale = stale and not self._rollout.unknown
+        if stale:
+            self._apply_policy()
+        with self._lock:
+            before = self._rollout.serving
+            batches = self._rollout.advance(now_s)
+            if self._rollout.serving != before:
+                self._in_force_s = now_s
+                LOG.info("version %d is in force", self._rollout.serving)
+            settled = not self._rollout.busy and not batches
+            if settled and self._settled < self._computed:
+                self._settled = self._computed
+                self._lock.notify_all()
+            again = settled and self._computed < self._asked and not self._rollout.unknown
+        return self._advance(now_s) if again else batches
+
+    def _apply_policy(self) -> None:
+        """Propose what the policy wants; where it fails, the old rules stay.
+
+        Outside the lock, so that whoever asks is answered however long it takes.
+        """
+        with self._lock:
+            asked, intent, used = self._asked, self._intent, self.used()
+        graph, rollout = self.wiring.graph, self._rollout
         try:
-            routes = policies.load(self.policy)(self.wiring.graph, links)
-            wanted = table([*base_rules(self.wiring), *route_rules(self.wiring, routes)])
+            routes = policies.load(intent.policy)(graph, used, intent.demands)
+            in_force = forwarding(self.wiring, routes, used, rollout.serving)
         except Exception as error:  # a policy is anybody's code
-            LOG.exception('policy "%s" failed; the old rules stay', self.policy)
+            LOG.exception('policy "%s" failed; the old rules stay', intent.policy)
             with self._lock:
-                self._policy_error = f'policy "{self.policy}": {type(error).__name__}: {error}'
-                self._settle(version)
-            return []
+                self._policy_error = f'policy "{intent.policy}": {type(error).__name__}: {error}'
+                self._computed, self._used = asked, used
+            return
         with self._lock:
             self._policy_error = None
-            self._wanted, self._wanted_version = wanted, version
-            return self._advance()
+            self._computed, self._used = asked, used
+            self._cut_off = cut_off(self.wiring, routes)
+            if rollout.serving and rollout.same(in_force):
+                rollout.refusal = None
+            else:
+                rollout.propose(lambda version: forwarding(self.wiring, routes, used, version))
 
-    # With the lock held.
 
-    def _advance(self) -> list[Batch]:
-        """Return the next stage's batches, unless earlier ones are still to be confirmed."""
-        while not self._pending:
-            stage = next_stage(self.wiring, self._sent, self._wanted)
-            if stage is None:
-                if self._wanted_version:
-                    self._serving = True
-                    self._settle(self._wanted_version)
-                return []
-            self._sent = after(self._sent, stage)
-            self._changes += len(stage.adds) + len(stage.deletes)
-            batches = []
-            for dpid in self._ready:
-                adds = tuple(rule for rule in stage.adds if rule.dpid == dpid)
-                deletes = tuple(rule for rule in stage.deletes if rule.dpid == dpid)
-                if adds or deletes:
-                    batches.append(self._batch(dpid, adds, deletes))
-            if batches:
-                return batches
-        return []
+def in_flight_s(links: Mapping[str, LinkState]) -> float:
+    """Return how long a packet may be under way: over every span, and as long in queues."""
+    return 1.0 + 2 * sum(state.delay_ns for state in links.values()) / 1e9
 
-    def _batch(
-        self,
-        dpid: int,
-        adds: tuple[Rule, ...],
-        deletes: tuple[Rule, ...],
-        wipe: bool = False,
-        install: bool = False,
-    ) -> Batch:
-        batch = Batch(dpid, next(self._xids), adds, deletes, wipe, install)
-        self._pending[batch.xid] = batch
-        self._ever_sent[dpid].update(table(adds))
-        return batch
 
-    def _forget(self, dpid: int) -> None:
-        self._ready.pop(dpid, None)
-        self._refusals.pop(dpid, None)
-        self._pending = {xid: batch for xid, batch in self._pending.items() if batch.dpid != dpid}
-
-    def _settle(self, version: int) -> None:
-        self._settled_version = max(self._settled_version, version)
-        self._lock.notify_all()
-
-    def _error(self) -> str | None:
-        return self._policy_error or next(iter(self._refusals.values()), None)
+def cut_off(wiring: Wiring, routes: Routes) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of campuses of which some workers cannot reach each other."""
+    found = set()
+    for target in wiring.graph.workers:
+        ways = routes.toward.get(target.name, {})
+        for source in wiring.graph.workers:
+            switch = wiring.access[source.name][0]
+            if switch not in ways and switch != wiring.access[target.name][0]:
+                found.add((source.campus, target.campus))
+    return tuple(sorted(found))

@@ -15,7 +15,7 @@ from experiments.outages import (
     faults_of,
 )
 from experiments.scenario import Scenario
-from experiments.timeline import TimelineEvent
+from experiments.timeline import ROUTING, TimelineEvent
 from topologies.ageing.outages import PROTECTION_HIT_NS
 from topologies.ageing.plant import Plant
 from topologies.errors import NetworkError
@@ -72,11 +72,14 @@ class Change:
 def changes_of(span: str, scenario: Scenario) -> list[Change]:
     """Return all that happens to a span: it ages after the reference phase, then its events."""
     spec, scale, known = scenario.network.spans[span], scenario.emulate, scenario.known
-    events = [event for event in scenario.timeline if event.target in (span, spec.duct)]
+    changing = [event for event in scenario.timeline if event.kind not in ROUTING]
+    events = [event for event in changing if event.target in (span, spec.duct)]
     altering = [event.change() for event in events if event.change() is not None]
     mtu = scenario.network.mtu
     states = iter(span_states(span, spec, altering, scenario.seed, mtu, known))
-    fails = scenario.network.outages is not None or any(event.kind == "fail" for event in events)
+    fails = scenario.network.outages is not None or any(
+        event.kind == "fail" or event.for_ is not None for event in events
+    )
     plants = iter(span_plants(spec, altering, known))
     changes = []
     try:

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from experiments import livecli
 from experiments.errors import (
     BAD_INPUT,
     FAILED,
@@ -214,6 +215,18 @@ def test(context: typer.Context) -> None:
         ).returncode
         if code:
             raise typer.Exit(FAILED)
+
+
+for command in (
+    livecli.up,
+    livecli.status,
+    livecli.path,
+    livecli.drain,
+    livecli.undrain,
+    livecli.policies,
+):
+    app.command()(command)
+app.add_typer(livecli.policy_app, name="policy")
 
 
 def main() -> None:

@@ -211,9 +211,34 @@ def check_counters(span: str, before: Counters, after: Counters) -> list[Check]:
     return checks
 
 
-def check_bytes(span: str, expected: float, moved: int) -> Check:
-    """Compare a span's wire bytes during training with what its all-reduces must move."""
-    tolerance = BYTES_TOLERANCE * expected
+def check_cables(miswired: Sequence[str]) -> Check:
+    """Demand that discovery found every cable where the graph has it."""
+    found = len(miswired)
+    subject = "; ".join(miswired) or "all cables"
+    return Check("cables in the wrong place", subject, 0, found, 0, "ports", found == 0, True)
+
+
+def check_arrivals(campus: str, least: float, entered: float) -> Check:
+    """Demand that what entered a campus holds what its workers were sent, whatever way it took."""
+    tolerance = BYTES_TOLERANCE * least
+    return Check(
+        name="gradient bytes, at least",
+        subject=f"campus {campus}",
+        intended=least / 1e6,
+        measured=entered / 1e6,
+        tolerance=tolerance / 1e6,
+        unit="MB",
+        ok=entered >= least - tolerance,
+        fatal=True,
+    )
+
+
+def check_bytes(span: str, expected: float, moved: float, slack: float = 0.0) -> Check:
+    """Compare a span's wire bytes during training with what its all-reduces must move.
+
+    ``slack`` bytes may have gone another way, in steps during which routes changed.
+    """
+    tolerance = BYTES_TOLERANCE * expected + slack
     return Check(
         name="gradient bytes",
         subject=span,

@@ -68,6 +68,7 @@ def inspect(source: Path, span: str | None, seconds: float, stage: Stage) -> lis
             network = stack.enter_context(
                 running_network(twin, machine, scenario, folder=folder, logs=folder)
             )
+            network.controller.set_probing(False)  # nothing is to cross the spans but what we send
             stage("calibrating the spans")
             calibrate(network, twin.initial)
             states = {span: twin.initial[span]} if span else twin.initial

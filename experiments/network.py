@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from controller.client import ControllerClient
-from controller.links import dump_links
+from controller.intent import Intent
 from experiments import fidelity
-from experiments.errors import RunFailed
+from experiments.attach import describe
 from experiments.probing import RoundTrips, intended_round_trip_ns, round_trips, trains
 from experiments.scenario import Scenario
-from experiments.twin import Twin
+from experiments.supervision import SupervisedController
+from experiments.twin import Action, Twin
 from topologies.emulation.backends import open_impairer
 from topologies.emulation.capabilities import Capabilities
 from topologies.emulation.impairer import Counters, Impairer
@@ -39,9 +37,14 @@ class Network:
 
     lab: Lab
     impairer: Impairer
-    controller: ControllerClient
+    supervised: SupervisedController
     access_bps: int
     floor: dict[str, RoundTrips] = field(default_factory=dict)
+
+    @property
+    def controller(self) -> ControllerClient:
+        """The controller's client."""
+        return self.supervised.client
 
     def set_spans(self, states: Mapping[str, Duplex]) -> None:
         """Put spans into new states and tell the controller.
@@ -51,12 +54,22 @@ class Network:
         """
         for span, duplex in states.items():
             self.impairer.apply(span, self._compensated(span, duplex))
-        self.controller.set_links({span: duplex.worse for span, duplex in states.items()})
+        told = {span: duplex.worse for span, duplex in states.items()}
+        self.supervised.ask(lambda controller: controller.set_links(told))
 
     def replay(self, span: str, trace: Sequence[tuple[int, Duplex]], begin_ns: int) -> None:
         """Let a span change by itself; see `Impairer.replay`. The controller is not told."""
         added = [(offset_ns, self._compensated(span, duplex)) for offset_ns, duplex in trace]
         self.impairer.replay(span, added, begin_ns)
+
+    def act(self, action: Action) -> None:
+        """Change routing; raises ControllerError when its rules are not in force afterwards."""
+        tell: dict[str, Callable[[ControllerClient, str], object]] = {
+            "drain": ControllerClient.drain,
+            "undrain": ControllerClient.undrain,
+            "policy": ControllerClient.set_policy,
+        }
+        self.supervised.ask(lambda controller: tell[action.kind](controller, action.target))
 
     def _compensated(self, span: str, duplex: Duplex) -> Duplex:
         floor_ns = int(self.floor[span].median_ns) if span in self.floor else 0
@@ -114,20 +127,23 @@ def running_network(
     *,
     folder: Path,
     logs: Path,
+    wired: bool = False,
 ) -> Iterator[Network]:
     """Build the twin in a network namespace of its own, every span in its reference state.
 
     Raises MachineError, EmulationError or RunFailed, naming the component that did not come up.
     """
-    (folder / "graph.json").write_text(twin.graph.to_json())
+    graph, intent = folder / "graph.json", folder / "intent.json"
+    graph.write_text(twin.graph.to_json())
     links = dict.fromkeys(twin.graph.spans, twin.reference)
-    reported = {span: duplex.worse for span, duplex in links.items()}
-    (folder / "links.json").write_text(json.dumps(dump_links(reported)))
+    told = {span: duplex.worse for span, duplex in links.items()}
+    Intent(scenario.controller.policy, told, twin.demands).write(intent)
     with ExitStack() as stack:
         stack.enter_context(private_network())
         stack.enter_context(wakeful_processors())
         stack.enter_context(urgent_soft_interrupts(folder))
-        controller = stack.enter_context(_controller(scenario.controller.policy, folder, logs))
+        controller = SupervisedController(graph, intent, logs / "controller.log")
+        stack.enter_context(controller)
         vswitchd_pid = stack.enter_context(open_vswitch(folder / "ovs"))
         mtu = scenario.network.mtu
         impairer = open_impairer(machine.impairer, twin.graph.spans, mtu, scenario.seed)
@@ -140,46 +156,11 @@ def running_network(
             vswitchd_pid=vswitchd_pid,
             openflow_port=controller.openflow_port,
             congestion_control=scenario.network.congestion_control,
+            wired=wired,
         )
         stack.enter_context(lab)
-        network = Network(lab, impairer, controller.client, min(twin.access_bps.values()))
+        network = Network(lab, impairer, controller, min(twin.access_bps.values()))
         controller.client.wait_ready(READY_TIMEOUT_S)
+        describe(folder, scenario.name, network)
         network.set_spans(links)
         yield network
-
-
-@dataclass(frozen=True)
-class _Controller:
-    client: ControllerClient
-    openflow_port: int
-
-
-@contextmanager
-def _controller(policy: str, folder: Path, logs: Path) -> Iterator[_Controller]:
-    """Run the controller as a process of its own; it ends when its standard input does."""
-    files = ["--graph", str(folder / "graph.json"), "--links", str(folder / "links.json")]
-    log = logs / "controller.log"
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "controller", "--policy", policy, *files],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            start_new_session=True,
-        )
-    assert process.stdin is not None and process.stdout is not None, "opened as pipes"
-    try:
-        line = process.stdout.readline()
-        if not line:
-            said = log.read_text(errors="replace").strip()[-2000:]
-            raise RunFailed(f"the controller did not start; the end of its log:\n{said}")
-        ports = json.loads(line)
-        yield _Controller(ControllerClient(ports["channel_port"]), ports["openflow_port"])
-    finally:
-        process.stdin.close()
-        try:
-            process.wait(timeout=3)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()

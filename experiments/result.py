@@ -17,6 +17,7 @@ from experiments.coherence import (
     steps_per_s,
 )
 from experiments.session import Session
+from experiments.timeline import DONE
 
 SCHEMA = 1
 
@@ -89,7 +90,7 @@ def event_results(
     }
     results = []
     for event in events:
-        if event["kind"] in ("age", "upgrade", "fail", "restore"):
+        if event["kind"] in DONE:
             recovery = recovery_s(by_begin.get(event["at_ns"], []), event["at_ns"])
             results.append(
                 {

@@ -24,7 +24,13 @@ from experiments.result import SCHEMA, event_results, headline, phase_results
 from experiments.scenario import Scenario
 from experiments.session import Observer, Session, train_through
 from experiments.trace import trace_of
-from experiments.traffic import expected_run_bytes
+from experiments.traffic import (
+    arrivals,
+    expected_arrivals,
+    expected_run_bytes,
+    routes_by_step,
+    routing_slack,
+)
 from experiments.training import Training
 from experiments.twin import Twin, load_twin
 from topologies.emulation.backends import choose_impairer
@@ -129,6 +135,7 @@ def measure_before(network: Network, twin: Twin) -> list[fidelity.Check]:
     """Calibrate and measure the aged spans, then set them for the reference phase."""
     network.calibrate(twin.initial)
     checks = network.measure("before training", twin.initial)
+    checks.append(fidelity.check_cables(network.controller.health().miswired))
     network.set_spans(dict.fromkeys(twin.graph.spans, twin.reference))
     return checks
 
@@ -159,16 +166,28 @@ def train(
         checks += fidelity.check_training_loss(
             session.phases, session.states, session.snapshots, twin.traces
         )
-    expected = expected_run_bytes(twin, session.routes, job.strategy, job.steps)
     first, last = session.snapshots[0], session.snapshots[-1]
+    routed = routes_by_step(session.routes, system_steps(record.steps, len(job.ranks)))
+    expected = expected_run_bytes(twin, routed, job.strategy, job.steps)
+    slack = routing_slack(twin, routed, job.strategy)
+    moved: dict[str, list[float]] = {}
     for span in twin.graph.spans:
+        moved[span] = []
         for index, direction in enumerate(("forward", "backward")):
             before, after = first[span][index], last[span][index]
             subject = f"{span} {direction}"
             checks += fidelity.check_counters(subject, before, after)
-            if expected[span][index]:
-                moved = after.delivered_bytes - before.delivered_bytes
-                checks.append(fidelity.check_bytes(subject, expected[span][index], moved))
+            moved[span].append(after.delivered_bytes - before.delivered_bytes)
+            if expected[span][index] and not session.rerouted:
+                checks.append(
+                    fidelity.check_bytes(
+                        subject, expected[span][index], moved[span][index], slack[span][index]
+                    )
+                )
+    if session.rerouted:  # in the middle of a step: nobody knows what took which way
+        entered = arrivals(twin.graph, moved)
+        for campus, least in expected_arrivals(twin, job.strategy, job.steps).items():
+            checks.append(fidelity.check_arrivals(campus, least, entered[campus]))
     return checks
 
 

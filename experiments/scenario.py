@@ -15,7 +15,7 @@ from topologies.errors import NetworkError
 from topologies.files import FileError, FileModel, read_model, read_yaml
 from topologies.spec import Name, NetworkSpec
 from topologies.suggest import unknown
-from topologies.units import Duration, Scale, Size
+from topologies.units import Duration, Rate, Scale, Size
 from topologies.upgrades.upgrade import Usd
 from workloads import strategies
 
@@ -31,10 +31,24 @@ def _one_of(kind: str, allowed: Collection[str]) -> Any:
     return BeforeValidator(check)
 
 
+class DemandSpec(FileModel):
+    """Traffic between two campuses that policies may plan for."""
+
+    source: Name = Field(alias="from")
+    target: Name = Field(alias="to")
+    rate: Rate | None = Field(None, gt=0, description="without it, as much as it can get")
+    over: tuple[Name, ...] = Field((), strict=False, description="spans to cross, in order")
+    dscp: int | None = Field(None, ge=0, le=63, description="marks its packets")
+    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(
+        (), strict=False, description="TCP or UDP ports that mark its packets"
+    )
+
+
 class ControllerSpec(FileModel):
     """Who decides where traffic goes."""
 
     policy: Annotated[str, _one_of("policy", policies.names())] = "shortest-delay"
+    demands: tuple[DemandSpec, ...] = Field(default=(), strict=False, max_length=1024)
 
 
 class WorkloadSpec(FileModel):
@@ -110,7 +124,7 @@ class Scenario(FileModel):
     name: Name
     seed: int = Field(0, ge=0, lt=2**32)
     network: NetworkSpec
-    controller: ControllerSpec = ControllerSpec()
+    controller: ControllerSpec = Field(default_factory=ControllerSpec)
     workload: WorkloadSpec
     emulate: Annotated[EmulateSpec, BeforeValidator(_stated_scale)]
     timeline: tuple[TimelineEvent, ...] = Field((), strict=False)
@@ -129,6 +143,7 @@ class Scenario(FileModel):
         if workers < 2:
             raise ValueError("network: one worker alone has nobody to train with; add workers")
         self._check_names()
+        self._check_drains()
         before = self.workload.reference_steps
         for index, event in enumerate(self.timeline):
             where = f"timeline.{index}"
@@ -154,8 +169,12 @@ class Scenario(FileModel):
             for condition in span.condition or ()
         ]
         for index, event in enumerate(self.timeline):
-            targets = set(spans) | ducts if event.kind in ("fail", "restore") else set(spans)
-            names.append((f"timeline.{index}.{event.kind}", "span", event.target, targets))
+            kind, targets = "span", set(spans)
+            if event.kind in ("fail", "restore"):
+                targets |= ducts
+            elif event.kind == "policy":
+                kind, targets = "policy", set(policies.names())
+            names.append((f"timeline.{index}.{event.kind}", kind, event.target, targets))
             if event.with_:
                 names.append((f"timeline.{index}.with", "upgrade", event.with_, known.upgrades))
             if event.with_ in known.upgrades and not known.upgrades[event.with_].live:
@@ -163,6 +182,11 @@ class Scenario(FileModel):
                     f"timeline.{index}.with: {event.with_} does nothing to training that runs: its "
                     "connections keep the packet size they agreed on; compare two scenarios' mtu"
                 )
+        for index, demand in enumerate(self.controller.demands):
+            where = f"controller.demands.{index}"
+            names.append((f"{where}.from", "campus", demand.source, self.network.campuses))
+            names.append((f"{where}.to", "campus", demand.target, self.network.campuses))
+            names += [(f"{where}.over", "span", span, spans) for span in demand.over]
         for name in (*(self.plan.upgrades or ()), *self.plan.costs):
             names.append(("plan", "upgrade", name, known.upgrades))
         for where, kind, name, allowed in names:
@@ -170,6 +194,23 @@ class Scenario(FileModel):
                 raise ValueError(f"{where}: {unknown(kind, name, allowed)}")
         for name in ducts & set(spans):
             raise ValueError(f'network.spans: "{name}" is both a span and a duct')
+
+    def _check_drains(self) -> None:
+        """Raise ValueError, located, for a drain that leaves no way, or that is out of turn."""
+        drained: set[str] = set()
+        for index, event in enumerate(self.timeline):
+            if event.kind not in ("drain", "undrain"):
+                continue
+            where = f"timeline.{index}.{event.kind}"
+            if (event.target in drained) == (event.kind == "drain"):
+                state = "is drained already" if event.kind == "drain" else "is not drained"
+                raise ValueError(f'{where}: span "{event.target}" {state}')
+            drained ^= {event.target}
+            if cut_off := self.network.cut_off_without(drained):
+                raise ValueError(
+                    f'{where}: without "{event.target}" no span leads to campus "{cut_off[0]}", '
+                    "so traffic has nowhere else to go"
+                )
 
 
 def load_scenario(path: Path) -> Scenario:

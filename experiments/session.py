@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any, Protocol
 
+from controller.client import ControllerClient
 from experiments.changes import Change
 from experiments.coherence import PhasePlan
 from experiments.errors import RunFailed
@@ -16,7 +17,7 @@ from experiments.record import Record
 from experiments.timeline import DONE
 from experiments.traffic import Routes
 from experiments.training import Training
-from experiments.twin import Twin
+from experiments.twin import Action, Twin
 from topologies.emulation.impairer import Counters
 from topologies.linkstate import Duplex
 
@@ -47,19 +48,32 @@ class Session:
         phases: in order, each with the time from which it was in force.
         states: by phase, the state of every span.
         snapshots: the spans' counters at the start of each phase and at the end of training.
-        routes: the controller's, with the step from which they were in force.
+        routes: the controller's, each with the time (ns) from which it was in force.
+        version: that the controller gave them.
+        rerouted: whether the controller changed them by itself, in the middle of a step.
     """
 
     phases: list[PhasePlan] = field(default_factory=list)
     states: list[dict[str, Duplex]] = field(default_factory=list)
     snapshots: list[SpanCounters] = field(default_factory=list)
     routes: list[tuple[int, Routes]] = field(default_factory=list)
+    version: int = 0
+    rerouted: bool = False
 
     def begin(self, name: str, states: dict[str, Duplex], counters: SpanCounters) -> None:
         """Begin a phase now."""
         self.phases.append(PhasePlan(name, time.monotonic_ns()))
         self.states.append(states)
         self.snapshots.append(counters)
+
+    def routed(self, network: Network, *, by_itself: bool = False) -> None:
+        """Take note of the routes now in force."""
+        health = network.supervised.ask(ControllerClient.health)
+        self.version = health.version
+        self.rerouted |= by_itself
+        last_ns = self.routes[-1][0] if self.routes else 0
+        at_ns = max(last_ns, health.in_force_ns)  # a controller started anew no longer knows
+        self.routes.append((at_ns, network.supervised.ask(ControllerClient.routes)))
 
 
 def train_through(
@@ -80,10 +94,12 @@ def train_through(
     ranks = len(twin.graph.workers)
     _wait_for_ranks(training, record, ranks)
     session.begin("reference", dict.fromkeys(twin.graph.spans, twin.reference), network.counters())
-    session.routes.append((0, network.controller.routes()))
+    session.routed(network)
     training.start()
     record.event("training started")
-    pending = [list(group) for _, group in groupby(twin.changes, key=lambda change: change.step)]
+    planned: list[Change | Action] = [*twin.changes, *twin.actions]
+    planned.sort(key=lambda it: it.step)
+    pending = [list(group) for _, group in groupby(planned, key=lambda it: it.step)]
     finished: dict[int, set[int]] = {}
     trained: set[int] = set()
     pace = _Pace()
@@ -106,6 +122,7 @@ def train_through(
             if pending and event["step"] + 1 == pending[0][0].step:
                 _apply(pending.pop(0), twin, network, record, session)
         if time.monotonic_ns() >= next_sample_ns:
+            _tend(network, record, session)
             _sample(network, record)
             next_sample_ns = time.monotonic_ns() + int(SAMPLE_S * 1e9)
         if time.monotonic_ns() - moved_ns > step_timeout_s * 1e9:
@@ -135,20 +152,30 @@ class _Pace:
 
 
 def _apply(
-    changes: list[Change], twin: Twin, network: Network, record: Record, session: Session
+    happenings: list[Change | Action],
+    twin: Twin,
+    network: Network,
+    record: Record,
+    session: Session,
 ) -> None:
-    """Change spans all at once, and begin the phase that is named after it."""
+    """Change spans and routing all at once, and begin the phase that is named after it."""
     counters = network.counters()
+    changes = [it for it in happenings if isinstance(it, Change)]
+    actions = [it for it in happenings if isinstance(it, Action)]
     states = {change.span: change.emulated for change in changes}
-    network.set_spans(states)
+    if states:
+        network.set_spans(states)
+    for action in actions:
+        network.act(action)
+        counters = network.counters()  # until now, traffic went the old way
     begin_ns = time.monotonic_ns()
     aged_ns = session.phases[1].begin_ns if len(session.phases) > 1 else begin_ns
     for change in changes:
         if replay := twin.replay_of(change, begin_ns - aged_ns):
             network.replay(change.span, replay, begin_ns)
             record.event("replay", span=change.span, at_ns=begin_ns, changes=_offsets(replay))
-    session.begin(_phase_name(changes), session.states[-1] | states, counters)
-    session.routes.append((changes[0].step, network.controller.routes()))
+    session.begin(_phase_name(changes, actions), session.states[-1] | states, counters)
+    session.routed(network)
     for change in changes:
         record.event(
             change.kind,
@@ -158,17 +185,34 @@ def _apply(
             upgrade=change.upgrade,
             state=asdict(change.emulated),
         )
+    for action in actions:
+        at_ns = session.phases[-1].begin_ns
+        record.event(action.kind, at_ns=at_ns, step=action.step, target=action.target, upgrade=None)
 
 
-def _phase_name(changes: list[Change]) -> str:
+def _tend(network: Network, record: Record, session: Session) -> None:
+    """See that the controller lives, and take note where it has routed anew by itself."""
+    if network.supervised.restart_if_dead():
+        record.event("controller restarted")
+    version = network.supervised.ask(ControllerClient.health).version
+    if version not in (0, session.version):
+        session.routed(network, by_itself=True)
+        record.event("rerouted", version=session.version)
+
+
+def _phase_name(changes: list[Change], actions: list[Action]) -> str:
     """Name a phase after what began it; at first all spans age at once."""
-    if all(change.kind == "age" and change.first for change in changes):
+    if changes and all(change.kind == "age" and change.first for change in changes):
         return "aged"
-    if changes[0].phase:
+    if changes and changes[0].phase:
         return changes[0].phase
-    kinds = {change.kind for change in changes}
-    spans = " and ".join(change.span for change in changes)
-    return f"{spans} {DONE[changes[0].kind] if len(kinds) == 1 else 'changed'}"
+    done = {(change.kind, change.span) for change in changes}
+    done |= {(action.kind, action.target) for action in actions}
+    kinds = {kind for kind, _ in done}
+    if kinds == {"policy"}:
+        return f"routing by {actions[0].target}"
+    targets = " and ".join(dict.fromkeys(target for _, target in sorted(done)))
+    return f"{targets} {DONE[kinds.pop()] if len(kinds) == 1 else 'changed'}"
 
 
 def _offsets(replay: list[tuple[int, Duplex]]) -> list[dict[str, Any]]:

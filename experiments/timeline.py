@@ -1,4 +1,4 @@
-"""What happens to spans while training runs: the events that a scenario file may hold."""
+"""What happens while training runs: the events that a scenario file may hold."""
 
 from __future__ import annotations
 
@@ -25,17 +25,35 @@ AtStep = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^step [0-9]+$", "examples": ["step 20"]}),
 ]
 
-DONE = {"upgrade": "upgraded", "age": "older", "fail": "failed", "restore": "restored"}
-"""What each kind of event has done to a span, as phases and figures say it."""
+DONE = {
+    "upgrade": "upgraded",
+    "age": "older",
+    "fail": "failed",
+    "restore": "restored",
+    "drain": "drained",
+    "undrain": "undrained",
+    "policy": "routing",
+}
+"""What each kind of event has done to its target, as phases and figures say it."""
 
-_NEEDS = {"upgrade": "with", "age": "by", "fail": "for", "restore": None}
-"""Each kind of event, named by the key that says its target, and the key that completes it."""
+ROUTING = ("drain", "undrain", "policy")
+"""The kinds of events that change where traffic goes, and no span."""
+
+_NEEDS: dict[str, str | None] = {
+    "upgrade": "with",
+    "age": "by",
+    **dict.fromkeys(("fail", "restore", *ROUTING)),
+}
+"""Each kind of event, named by the key that says its target, and the key that it needs."""
+_LASTS = ("upgrade", "fail")
+"""The kinds of events that may say how long."""
 
 
 class TimelineEvent(FileModel):
-    """One change of a span while training runs.
+    """One change while training runs.
 
-    ``{upgrade: SPAN, with: NAME}``, ``{age: SPAN, by: 5 years}``,
+    ``{upgrade: SPAN, with: NAME}`` (``for: 2 s`` the work takes the span down), ``{drain: SPAN}``
+    before it and ``{undrain: SPAN}`` after, ``{policy: NAME}``, ``{age: SPAN, by: 5 years}``,
     ``{fail: SPAN or DUCT, for: 2 s}`` (several ``times`` it flaps, as long up in between),
     ``{restore: SPAN or DUCT}`` after a ``{fail: ...}`` that says no end.
     """
@@ -47,10 +65,13 @@ class TimelineEvent(FileModel):
     by: Duration | None = Field(None, gt=0, description="years of service")
     fail: Name | None = Field(None, description="the span, or the duct with all its spans")
     for_: Duration | None = Field(
-        None, gt=0, alias="for", description="how long it stays down, in real time"
+        None, gt=0, alias="for", description="how long the span stays down, in real time"
     )
     times: int = Field(1, ge=1, le=1000, description="how often it fails")
     restore: Name | None = Field(None, description="the span or duct to bring back")
+    drain: Name | None = Field(None, description="the span that all traffic is led around")
+    undrain: Name | None = Field(None, description="the span that traffic may use again")
+    policy: Name | None = Field(None, description="the policy to route by from now on")
 
     @model_validator(mode="after")
     def _one_kind(self) -> TimelineEvent:
@@ -58,24 +79,27 @@ class TimelineEvent(FileModel):
         if len(said) != 1:
             raise ValueError(f"says one of {', '.join(_NEEDS)}, and of one target")
         (kind,) = said
-        completed = {"with": self.with_, "by": self.by, "for": self.for_}
-        for key, value in completed.items():
+        for key, value in (("with", self.with_), ("by", self.by)):
             if value is not None and key != _NEEDS[kind]:
                 raise ValueError(f'"{key}" does not belong to {kind}')
-        if kind in ("upgrade", "age") and completed[str(_NEEDS[kind])] is None:
-            raise ValueError(f'{kind} needs "{_NEEDS[kind]}"')
+            if value is None and key == _NEEDS[kind]:
+                raise ValueError(f'{kind} needs "{key}"')
+        if self.for_ is not None and kind not in _LASTS:
+            raise ValueError(f'"for" does not belong to {kind}')
+        if self.times > 1 and kind != "fail":
+            raise ValueError(f'"times" does not belong to {kind}')
         if self.times > 1 and self.for_ is None:
             raise ValueError('times needs "for": how long each outage lasts')
         return self
 
     @property
     def kind(self) -> str:
-        """Return what happens: ``upgrade``, ``age``, ``fail`` or ``restore``."""
+        """Return what happens, by the key that says to what."""
         return next(kind for kind in _NEEDS if getattr(self, kind) is not None)
 
     @property
     def target(self) -> str:
-        """Return the span or duct it happens to."""
+        """Return the span or duct it happens to, or the policy."""
         target: str = getattr(self, self.kind)
         return target
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 
+from experiments.coherence import SystemStep
 from experiments.twin import Twin
-from topologies.graph import Host
+from topologies.graph import Graph, Host
 from topologies.linkstate import ETHERNET_HEADER
 
 TCP_HEADERS = 52
@@ -25,8 +26,7 @@ def expected_span_bytes(twin: Twin, routes: Routes, strategy: str) -> dict[str, 
     Full frames with their headers, without acknowledgements. ``routes`` gives the nodes on the path
     between two hosts. ``[first to second campus, second to first]``.
     """
-    mtu = twin.reference.forward.mtu
-    on_the_wire = (mtu + ETHERNET_HEADER) / (mtu - TCP_HEADERS)
+    on_the_wire = _on_the_wire(twin)
     expected = {span: [0.0, 0.0] for span in twin.graph.spans}
     ends = {(link.a, link.b): span for span, link in twin.graph.spans.items()}
     for sender, receiver, moved in step_flows(twin.graph.workers, twin.gradient_bytes, strategy):
@@ -50,6 +50,55 @@ def expected_run_bytes(
             for way, moved in enumerate(ways):
                 total[span][way] += moved * (end - begin)
     return total
+
+
+def routes_by_step(
+    routed: Sequence[tuple[int, Routes]], steps: Sequence[SystemStep]
+) -> list[tuple[int, Routes]]:
+    """Return routes by the first step that they carried, given when (ns) they came into force."""
+    found = []
+    for at_ns, routes in routed:
+        carried = (step.step for step in steps if step.first_communication_ns >= at_ns)
+        found.append((next(carried, steps[-1].step + 1 if steps else 0), routes))
+    return [(0, found[0][1]), *found[1:]]
+
+
+def routing_slack(
+    twin: Twin, routed: Sequence[tuple[int, Routes]], strategy: str
+) -> dict[str, list[float]]:
+    """Return by how much that may be off: a step during which routes change goes either way."""
+    slack = {span: [0.0, 0.0] for span in twin.graph.spans}
+    steps = [expected_span_bytes(twin, routes, strategy) for _, routes in routed]
+    for before, after in pairwise(steps):
+        for span, ways in slack.items():
+            for way in (0, 1):
+                ways[way] += abs(after[span][way] - before[span][way])
+    return slack
+
+
+def expected_arrivals(twin: Twin, strategy: str, steps: int) -> dict[str, float]:
+    """Return the wire bytes that workers of each campus get from others in a run, on any route."""
+    arriving = {host.campus: 0.0 for host in twin.graph.workers}
+    for sender, receiver, moved in step_flows(twin.graph.workers, twin.gradient_bytes, strategy):
+        if sender.campus != receiver.campus:
+            arriving[receiver.campus] += moved * steps * _on_the_wire(twin)
+    return arriving
+
+
+def arrivals(graph: Graph, moved: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Return what enters each campus, of what moves over each span by direction."""
+    entering = {host.campus: 0.0 for host in graph.workers}
+    campus = {switch.name: switch.campus for switch in graph.switches}
+    for span, link in graph.spans.items():
+        entering[campus[link.b]] += moved[span][0]
+        entering[campus[link.a]] += moved[span][1]
+    return entering
+
+
+def _on_the_wire(twin: Twin) -> float:
+    """Return the wire bytes of a byte of gradients, in full frames."""
+    mtu = twin.reference.forward.mtu
+    return (mtu + ETHERNET_HEADER) / (mtu - TCP_HEADERS)
 
 
 def step_flows(workers: Sequence[Host], gradient_bytes: float, strategy: str) -> list[Flow]:

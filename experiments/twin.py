@@ -7,15 +7,26 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from controller.routes import Demand, Marks
 from experiments.changes import Change, changes_of, drawn_outages
 from experiments.outages import Interval, states_through
-from experiments.scenario import Scenario, load_scenario
+from experiments.scenario import DemandSpec, EmulateSpec, Scenario, load_scenario
+from experiments.timeline import ROUTING
 from topologies.errors import NetworkError
 from topologies.files import FileError
 from topologies.graph import Graph, build_graph
 from topologies.linkstate import Duplex, LinkState
 from topologies.spans import campus_grade
 from topologies.units import render
+
+
+@dataclass(frozen=True)
+class Action:
+    """A change of routing from a step on: ``drain``, ``undrain`` or ``policy``, and to what."""
+
+    step: int
+    kind: str
+    target: str
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,8 @@ class Twin:
         changes: what happens to the spans, in order.
         access_bps: emulated wire rate of each worker's access link, by host name.
         gradient_bytes, bucket_bytes, compute_ns: of one emulated step.
+        actions: what happens to routing, in order.
+        demands: what policies may plan for.
         outages: drawn ones by span, as ``(begin, end)`` in emulated ns since the spans are aged.
     """
 
@@ -39,6 +52,8 @@ class Twin:
     bucket_bytes: int
     compute_ns: int
     outages: Mapping[str, tuple[Interval, ...]]
+    actions: tuple[Action, ...] = ()
+    demands: tuple[Demand, ...] = ()
 
     @property
     def states(self) -> list[LinkState]:
@@ -130,4 +145,22 @@ def twin_of(scenario: Scenario) -> Twin:
         bucket_bytes=max(1024, int(scenario.workload.bucket * scale.bytes)),
         compute_ns=int(scenario.workload.compute * scale.time),
         outages=outages,
+        actions=tuple(
+            Action(event.at, event.kind, event.target)
+            for event in scenario.timeline
+            if event.kind in ROUTING
+        ),
+        demands=tuple(_demand(demand, scale) for demand in scenario.controller.demands),
+    )
+
+
+def _demand(demand: DemandSpec, scale: EmulateSpec) -> Demand:
+    rate_bps = None if demand.rate is None else max(1, int(demand.rate * scale.bytes / scale.time))
+    marked = demand.dscp is not None or demand.ports
+    return Demand(
+        demand.source,
+        demand.target,
+        rate_bps,
+        demand.over,
+        Marks(demand.dscp, demand.ports) if marked else None,
     )

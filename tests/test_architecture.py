@@ -22,6 +22,9 @@ MAY_EMULATE = {
     for name in (
         "runner",
         "network",
+        "attach",
+        "tracepath",
+        "up",
         "session",
         "probing",
         "fidelity",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -69,7 +70,7 @@ class FabricSpec(FileModel):
 class CampusSpec(FileModel):
     """A site: its workers (one rank each) and the fabric that joins them."""
 
-    workers: int = Field(ge=1, le=64)
+    workers: int = Field(ge=1, le=128)
     fabric: FabricSpec = FabricSpec()
     accelerators: int | None = Field(
         None, ge=1, description="that the workers stand for; what incoherence costs is theirs"
@@ -175,20 +176,23 @@ class NetworkSpec(FileModel):
 
     @model_validator(mode="after")
     def _connected(self) -> NetworkSpec:
-        reached, frontier = set(), [next(iter(self.campuses))]
-        pairs = [self.ends_of(name) for name in self.spans]
-        while frontier:
-            here = frontier.pop()
-            reached.add(here)
-            near = [b if a == here else a for a, b in pairs if here in (a, b)]
-            frontier += [campus for campus in near if campus not in reached]
-        cut_off = [campus for campus in self.campuses if campus not in reached]
-        if cut_off:
+        if cut_off := self.cut_off_without(()):
             raise ValueError(
                 f'no span leads from campus "{next(iter(self.campuses))}" '
                 f'to "{cut_off[0]}"; add one under spans'
             )
         return self
+
+    def cut_off_without(self, spans: Collection[str]) -> list[str]:
+        """Return the campuses that the first cannot reach without these spans."""
+        reached, frontier = set(), [next(iter(self.campuses))]
+        pairs = [self.ends_of(name) for name in self.spans if name not in spans]
+        while frontier:
+            here = frontier.pop()
+            reached.add(here)
+            near = [b if a == here else a for a, b in pairs if here in (a, b)]
+            frontier += [campus for campus in near if campus not in reached]
+        return [campus for campus in self.campuses if campus not in reached]
 
     def ends_of(self, span: str) -> tuple[str, str]:
         """Return the two campuses that a span joins."""

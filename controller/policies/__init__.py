@@ -1,23 +1,23 @@
 """Routing policies: one file each, found by name.
 
 A policy ``wide-path`` is the function ``wide_path`` of the file ``wide_path.py`` in this folder: it
-takes the graph and the state of every span, and returns routes. The first sentence of its
-docstring is what users read. It must be pure: same arguments, same routes.
+takes the graph, the state of every span and the demands, and returns routes. The first sentence of
+its docstring is what users read. It must be pure: same arguments, same routes.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from controller.errors import PolicyError
-from controller.routes import Routes
+from controller.routes import Demand, Routes
 from topologies.graph import Graph
 from topologies.linkstate import LinkState
 from topologies.suggest import unknown
 
-Policy = Callable[[Graph, Mapping[str, LinkState]], Routes]
+Policy = Callable[[Graph, Mapping[str, LinkState], Sequence[Demand]], Routes]
 
 
 def names() -> list[str]:

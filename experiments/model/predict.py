@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -136,15 +136,17 @@ def predict_sets(
     crossings_of: Callable[[Mapping[str, Duplex]], Crossings],
     options: Mapping[str, Sequence[Duplex]],
     sets: NDArray[np.int_],
+    seen: Callable[[LinkState], Hashable] = lambda way: (way.delay_ns, way.up),
 ) -> tuple[NDArray[np.float64], list[Cause]]:
     """Return each set's step (s), and what dominates it.
 
     ``sets`` has a row for each set and a column for each span of ``options``: the number of the
-    span's option. ``crossings_of`` is called once for each combination of delays and up flags.
+    span's option. ``crossings_of`` is called once for each combination of what is ``seen`` of the
+    spans by who routes.
     """
     names = list(options)
     kinds = np.stack(
-        [_kinds(options[name])[sets[:, column]] for column, name in enumerate(names)], axis=1
+        [_kinds(options[name], seen)[sets[:, column]] for column, name in enumerate(names)], axis=1
     )
     _, first, which = np.unique(kinds, axis=0, return_index=True, return_inverse=True)
     which = which.reshape(-1)
@@ -166,11 +168,7 @@ def predict_sets(
     return steps, [CAUSES[number] for number in dominant]
 
 
-def _kinds(options: Sequence[Duplex]) -> NDArray[np.int_]:
-    """Number a span's options so that those of equal delays and up flags share a number."""
-
-    def seen(way: LinkState) -> tuple[int, bool]:
-        return way.delay_ns, way.up
-
-    keys = [tuple(seen(way) for way in duplex.ways) for duplex in options]
+def _kinds(options: Sequence[Duplex], seen: Callable[[LinkState], Hashable]) -> NDArray[np.int_]:
+    """Number a span's options so that those that look alike share a number."""
+    keys = [tuple(map(seen, duplex.ways)) for duplex in options]
     return np.array([keys.index(key) for key in keys])

@@ -114,6 +114,7 @@ def worth_of(scenario: Scenario, options: Mapping[str, Sequence[Option]]) -> Wor
         scale=(scenario.emulate.bytes, scenario.emulate.time),
         options=options,
         ducts={span: spec.duct for span, spec in network.spans.items() if spec.duct},
+        demands=twin.demands,
     )
 
 

@@ -7,7 +7,7 @@ has as many connections in parallel as the twin is smaller, for one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -16,17 +16,18 @@ from itertools import islice, product
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.routes import Demand
 from experiments import model
 from experiments.coherence import COHERENT
 from experiments.outages import failed_state
-from experiments.planner.crossings import Crossings, CutOff, crossings_of
+from experiments.planner.crossings import Crossings, CutOff, crossings_of, seen_by
 from experiments.planner.options import Option
 from experiments.planner.search import Indices
 from experiments.scenario import Scenario
 from experiments.twin import Twin
 from topologies.errors import NetworkError
 from topologies.graph import Graph
-from topologies.linkstate import Duplex
+from topologies.linkstate import Duplex, LinkState
 
 MOST_ROUTINGS = 4096
 """Combinations of delays whose routes are looked at for a bound."""
@@ -64,6 +65,7 @@ class Worth:
         scale: bytes and times of the twin per real one.
         options: by span, their states real.
         ducts: of the spans that share one.
+        demands: what the policy may plan for.
     """
 
     job: model.Job
@@ -73,6 +75,7 @@ class Worth:
     scale: tuple[Fraction, Fraction]
     options: Mapping[str, Sequence[Option]]
     ducts: Mapping[str, str]
+    demands: tuple[Demand, ...] = ()
 
     def coherences(self, sets: Indices) -> NDArray[np.float64]:
         """Return the long-run coherence of sets, ``(m,)``, from an index per span, ``(m, s)``."""
@@ -88,7 +91,7 @@ class Worth:
 
     def while_up(self, sets: Indices) -> NDArray[np.float64]:
         """Return the coherence of sets while no span is down, ``(m,)``."""
-        steps, _ = model.predict_sets(self.job, self.routes, self._states, sets)
+        steps, _ = model.predict_sets(self.job, self.routes, self._states, sets, self._seen)
         coherences: NDArray[np.float64] = self.reference_s / steps
         return coherences
 
@@ -134,7 +137,7 @@ class Worth:
 
     def routes(self, states: Mapping[str, Duplex]) -> Crossings:
         """Return the crossings under the policy; raises `CutOff`."""
-        return _routes(self.graph, self.policy, tuple(states.items()))
+        return _routes(self.graph, self.policy, tuple(states.items()), self.demands)
 
     @cached_property
     def reference_s(self) -> float:
@@ -148,6 +151,9 @@ class Worth:
             span: [it.state.scaled(*self.scale) for it in choices]
             for span, choices in self.options.items()
         }
+
+    def _seen(self, way: LinkState) -> Hashable:
+        return seen_by(self.policy, way)
 
     def _emulated(self, states: Mapping[str, Duplex]) -> dict[str, Duplex]:
         return {span: state.scaled(*self.scale) for span, state in states.items()}
@@ -174,7 +180,7 @@ class Worth:
         for span in spans:
             states[span] = [failed_state(state, None) for state in states[span]]
         try:
-            steps, _ = model.predict_sets(self.job, self.routes, states, sets)
+            steps, _ = model.predict_sets(self.job, self.routes, states, sets, self._seen)
         except CutOff:
             return np.zeros(len(sets))
         return self.reference_s / steps
@@ -182,11 +188,11 @@ class Worth:
     @cached_property
     def _every_routing(self) -> list[Crossings] | None:
         """Return every way in which traffic may be routed, or None where they are too many."""
-        by_delay = [
-            {state.round_trip_ns: state for state in states}.values()
+        differing = [
+            {tuple(map(self._seen, state.ways)): state for state in states}.values()
             for states in self._states.values()
         ]
-        combinations = product(*by_delay)
+        combinations = product(*differing)
         routings = {}
         for states in islice(combinations, MOST_ROUTINGS):
             crossings = self.routes(dict(zip(self.options, states, strict=True)))
@@ -214,8 +220,13 @@ def job_of(scenario: Scenario, twin: Twin) -> model.Job:
 
 
 @lru_cache(maxsize=65_536)
-def _routes(graph: Graph, policy: str, states: tuple[tuple[str, Duplex], ...]) -> Crossings:
-    return crossings_of(graph, policy, dict(states))
+def _routes(
+    graph: Graph,
+    policy: str,
+    states: tuple[tuple[str, Duplex], ...],
+    demands: tuple[Demand, ...],
+) -> Crossings:
+    return crossings_of(graph, policy, dict(states), demands)
 
 
 def _ideal(states: Sequence[Duplex]) -> Duplex:

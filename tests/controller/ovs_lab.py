@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.client import ControllerClient
-from controller.links import dump_links
+from controller.intent import Intent
 from controller.wiring import Wiring
 from topologies.emulation.ovs import open_vswitch
 from topologies.graph import Graph, build_graph
@@ -88,12 +88,12 @@ def traced(control: Path, graph: Graph, source: str, target: str) -> list[str]:
     """Return the switches that Open vSwitch itself says a packet visits."""
     wiring = Wiring(graph)
     switch, port = wiring.access[source]
-    flow = f"in_port={port},ip,nw_dst={wiring.addresses[target]}"
+    host = wiring.hosts[wiring.addresses[target]]
+    flow = f"in_port={port},ip,dl_dst={host.mac},nw_src={wiring.addresses[source]},nw_dst={host.ip}"
     text = run(
         "ovs-appctl", f"--target={control}", "ofproto/trace", f"s{wiring.dpids[switch]}", flow
     )
-    lines = [line for line in text.splitlines() if line.startswith("bridge(")]
-    return [wiring.names[int(line.split('"')[1][1:])] for line in lines]
+    return [wiring.names[int(dpid)] for dpid in re.findall(r'bridge\("s(\d+)"\)', text)]
 
 
 def main(folder: Path) -> dict[str, Any]:
@@ -101,9 +101,9 @@ def main(folder: Path) -> dict[str, Any]:
     graph = build_graph(NetworkSpec.model_validate(NETWORK))
     links = {span: LinkState(10**9, 10**6) for span in graph.spans}
     (folder / "graph.json").write_text(graph.to_json())
-    (folder / "links.json").write_text(json.dumps(dump_links(links)))
-    command = [sys.executable, "-m", "controller", "--policy", "shortest-delay"]
-    command += ["--graph", str(folder / "graph.json"), "--links", str(folder / "links.json")]
+    Intent("shortest-delay", links).write(folder / "intent.json")
+    command = [sys.executable, "-m", "controller", "--graph", str(folder / "graph.json")]
+    command += ["--intent", str(folder / "intent.json")]
     control = folder / "ovs" / "vswitchd.ctl"
     found: dict[str, Any] = {}
     with (

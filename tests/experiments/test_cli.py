@@ -12,12 +12,13 @@ from typing import Any, NoReturn
 
 import pytest
 
-from controller.links import dump_links
+from controller import policies
+from controller.intent import Intent
 from experiments import cli
 from experiments.chances import Bounds
 from experiments.errors import BAD_INPUT, FAILED, MACHINE_LACKS, NOT_FAITHFUL, RunFailed
 from experiments.linkverdict import Direction, Row
-from experiments.network import _controller
+from experiments.supervision import SupervisedController
 from tests.fakes.runs import MACHINE
 from tests.fakes.scenarios import ring, scenario_of, tiny, write
 from topologies.emulation import capabilities, ownership
@@ -243,15 +244,25 @@ def test_links_that_cannot_be_measured_fail_with_one_message(
 
 def test_a_controller_that_does_not_start_says_why(tmp_path: Path) -> None:
     tmp_path.joinpath("graph.json").write_text(build_graph(scenario_of(tiny()).network).to_json())
-    links = dump_links({"west-east": LinkState(10**6, 0)})
-    tmp_path.joinpath("links.json").write_text(json.dumps(links))
-    with (
-        pytest.raises(RunFailed, match="controller did not start") as caught,
-        _controller("telepathy", tmp_path, tmp_path),
-    ):
-        pass
+    Intent("telepathy", {"west-east": LinkState(10**6, 0)}).write(tmp_path / "intent.json")
+    with pytest.raises(RunFailed, match="controller did not start") as caught:
+        SupervisedController(
+            tmp_path / "graph.json", tmp_path / "intent.json", tmp_path / "controller.log"
+        )
     assert 'unknown policy "telepathy"' in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+def test_policies_are_listed(tmp_path: Path) -> None:
+    done = spanlab("policies", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == policies.descriptions()
+
+
+def test_commands_for_a_live_lab_say_that_there_is_none() -> None:
+    done = spanlab("path", "north-w1", "south-w1", "--run", "nothing")
+    assert done.returncode == FAILED
+    assert "no lab of run nothing is up" in done.stderr
 
 
 def test_a_machine_error_in_mid_run_is_exit_code_3(

@@ -43,7 +43,7 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"timeline": [{**EVENT, "step": 3}]},
         (
             "timeline.0.step: unknown key",
-            "allowed: age, at, by, fail, for, restore",
+            "allowed: age, at, by, drain, fail, for, policy",
         ),
     ),
     "wrong unit": (

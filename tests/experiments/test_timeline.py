@@ -16,6 +16,9 @@ from topologies.files import FileError
 
 MS = 10**6
 SPAN = "west-east"
+TWO_WAYS = {
+    "network__spans__second": {"between": ["west", "east"], "rate": "1 Gbit/s", "delay": "9 ms"}
+}
 AGED = {"route": "70 km", "condition": "aged-10g-ook", "age": "15 years"}
 
 
@@ -36,6 +39,9 @@ def last(it: Twin) -> Change:
         ({"fail": SPAN, "for": "2 s"}, "fail", SPAN),
         ({"fail": SPAN}, "fail", SPAN),
         ({"restore": SPAN}, "restore", SPAN),
+        ({"drain": SPAN}, "drain", SPAN),
+        ({"undrain": SPAN}, "undrain", SPAN),
+        ({"policy": "ecmp"}, "policy", "ecmp"),
     ],
 )
 def test_every_kind_of_event(event: dict[str, Any], kind: str, target: str) -> None:
@@ -53,6 +59,8 @@ def test_every_kind_of_event(event: dict[str, Any], kind: str, target: str) -> N
         ({"fail": SPAN, "with": "coherent-400g"}, '"with" does not belong to fail'),
         ({"fail": SPAN, "times": 3}, 'times needs "for"'),
         ({"restore": SPAN, "for": "1 s"}, '"for" does not belong to restore'),
+        ({"drain": SPAN, "for": "1 s"}, '"for" does not belong to drain'),
+        ({"upgrade": SPAN, "with": "x", "for": "1 s", "times": 2}, '"times" does not belong'),
     ],
 )
 def test_an_event_that_is_not_whole(event: dict[str, Any], fault: str) -> None:
@@ -209,3 +217,49 @@ def test_failures_of_a_vendor() -> None:
     assert twin([], faulty, network__outages={"speed": 50_000_000}).outages[SPAN]
     with pytest.raises(ValueError, match="mtbf and mttr, or a percentile"):
         twin([], {**AGED, "failures": {"mtbf": "5 h"}})
+
+
+def test_the_work_of_an_upgrade_takes_the_span_down() -> None:
+    it = twin([{"at": "step 9", "upgrade": SPAN, "with": "coherent-400g", "for": "50 ms"}])
+    change = last(it)
+    replay = it.replay_of(change, since_ns=0)
+    assert [(at, state.forward.up) for at, state in replay] == [
+        (0, True), (0, False), (50 * MS, True),
+    ]  # fmt: skip
+    assert replay[-1][1] == change.emulated, "upgraded when it comes back"
+
+
+def test_routing_is_changed_beside_the_spans() -> None:
+    it = twin(
+        [
+            {"at": "step 7", "drain": SPAN},
+            {"at": "step 8", "undrain": SPAN},
+            {"at": "step 9", "policy": "ecmp"},
+        ],
+        **TWO_WAYS,
+    )
+    assert [(action.step, action.kind, action.target) for action in it.actions] == [
+        (7, "drain", SPAN),
+        (8, "undrain", SPAN),
+        (9, "policy", "ecmp"),
+    ]
+    assert {change.kind for change in it.changes} == {"age"}
+
+
+@pytest.mark.parametrize(
+    ("timeline", "fault"),
+    [
+        ([{"at": "step 7", "undrain": SPAN}], "is not drained"),
+        ([{"at": "step 7", "drain": SPAN}, {"at": "step 8", "drain": SPAN}], "is drained already"),
+        ([{"at": "step 7", "policy": "ecpm"}], 'did you mean "ecmp"'),
+        ([{"at": "step 7", "drain": "nowhere"}], "unknown span"),
+    ],
+)
+def test_routing_that_cannot_be_changed_so(timeline: list[dict[str, Any]], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        twin(timeline, **TWO_WAYS)
+
+
+def test_the_only_way_cannot_be_drained() -> None:
+    with pytest.raises(ValueError, match='without "west-east" no span leads to campus "east"'):
+        twin([{"at": "step 7", "drain": SPAN}])

@@ -5,9 +5,18 @@ from __future__ import annotations
 import networkx as nx
 import pytest
 
-from experiments.traffic import expected_run_bytes, expected_span_bytes
+from experiments.coherence import system_steps
+from experiments.traffic import (
+    arrivals,
+    expected_arrivals,
+    expected_run_bytes,
+    expected_span_bytes,
+    routes_by_step,
+    routing_slack,
+)
 from experiments.twin import Twin, twin_of
 from tests.fakes.scenarios import ring, scenario_of, tiny
+from tests.fakes.steps import MS, series
 
 WIRE = (9000 + 14) / (9000 - 52)
 """Headers of a full frame, on top of its data."""
@@ -83,3 +92,37 @@ def test_routes_may_change_during_a_run() -> None:
         assert ways == pytest.approx(
             [8 * a + 2 * b for a, b in zip(before[span], after[span], strict=True)]
         )
+
+
+def test_routes_count_from_the_first_step_that_they_carried() -> None:
+    twin = twin_of(scenario_of(ring()))
+    direct, around = routes(twin), routes(twin, avoiding="north-south")
+    steps = system_steps(series([100.0] * 6), ranks=2)
+    # Each step begins to communicate half-way: the third one at 250 ms.
+    by_step = routes_by_step([(0, direct), (240 * MS, around), (260 * MS, direct)], steps)
+    assert [step for step, _ in by_step] == [0, 2, 3]
+    assert by_step[1][1] is around
+    late = routes_by_step([(0, direct), (10_000 * MS, around)], steps)
+    assert [step for step, _ in late] == [0, 6]
+
+
+def test_a_step_in_which_routes_change_goes_either_way() -> None:
+    twin = twin_of(scenario_of(ring()))
+    direct, around = routes(twin), routes(twin, avoiding="north-south")
+    slack = routing_slack(twin, [(0, direct), (9, around), (20, direct)], "ddp")
+    once = expected_span_bytes(twin, direct, "ddp")
+    assert slack["north-south"] == pytest.approx([2 * moved for moved in once["north-south"]])
+    assert routing_slack(twin, [(0, direct), (9, direct)], "ddp")["north-south"] == [0.0, 0.0]
+
+
+def test_what_a_campus_is_sent_enters_it_on_any_route() -> None:
+    twin = twin_of(scenario_of(ring()))
+    per_edge = 2 * 5 / 6 * 1_000_000 * WIRE
+    least = expected_arrivals(twin, "ddp", steps=10)
+    assert least == pytest.approx(dict.fromkeys(("north", "south", "east"), 10 * per_edge))
+    for ways in (routes(twin), routes(twin, avoiding="north-south")):
+        moved = expected_run_bytes(twin, [(0, ways)], "ddp", 10)
+        for campus, entered in arrivals(twin.graph, moved).items():
+            assert entered >= 0.999 * least[campus]
+    lost = {span: [0.0, 0.0] for span in twin.graph.spans}
+    assert set(arrivals(twin.graph, lost).values()) == {0.0}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from mininet.link import Intf, OVSLink
+from mininet.link import Intf, Link, OVSLink
 from mininet.log import setLogLevel
 from mininet.net import Mininet
 from mininet.node import OVSSwitch, RemoteController
@@ -52,16 +52,21 @@ class Lab:
         vswitchd_pid: int,
         openflow_port: int,
         congestion_control: str,
+        wired: bool = False,
     ) -> None:
-        """Take the graph, the span cables to plug in, and each host's access link by name."""
+        """Take the graph, the span cables to plug in, and each host's access link by name.
+
+        A fabric's cables are patches between bridges, which cost next to nothing; if ``wired``,
+        they are pairs of devices, on which packets can be captured.
+        """
         self.graph, self._cables, self._access = graph, cables, access
-        self._congestion_control = congestion_control
+        self._congestion_control, self._wired = congestion_control, wired
         setLogLevel("critical")
         # Mininet's own initialisation raises limits of the whole machine; ours needs none.
         Mininet.inited = True
         self._bridges = {switch.name: f"s{switch.dpid}" for switch in graph.switches}
         self._net = Mininet(
-            topo=_MininetTopo(graph, self._bridges),
+            topo=_MininetTopo(graph, self._bridges, Link if wired else OVSLink),
             switch=_switch_kind(datapath),
             link=OVSLink,
             controller=None,
@@ -95,6 +100,20 @@ class Lab:
         trace: TracebackType | None,
     ) -> None:
         self._net.stop()
+
+    @property
+    def devices(self) -> dict[str, tuple[str, int]]:
+        """The switch and the port of each of its network devices; patches have none."""
+        found: dict[str, tuple[str, int]] = {}
+        for index, link in enumerate(self.graph.links):
+            ends = ((link.a, link.a_port), (link.b, link.b_port))
+            if link.kind == "access":
+                found[f"h{index}"] = ends[1]
+            elif link.span:
+                found |= dict(zip(self._cables[link.span], ends, strict=True))
+            elif self._wired:
+                found |= {f"{self._bridges[name]}-{port}": (name, port) for name, port in ends}
+        return found
 
     def pid(self, host: str) -> int:
         """Return the process whose network namespace is the host's."""
@@ -156,11 +175,11 @@ class Lab:
             _output(["ovs-vsctl", "--", *create, *(word for port in ports for word in port)])
 
     def _widen_ports(self) -> None:
-        """Give the switches' side of every access link the host's packet size."""
-        for index, link in enumerate(self.graph.links):
-            if link.kind == "access":
-                mtu = str(self._access[link.a].mtu)
-                _output(["ip", "link", "set", f"h{index}", "mtu", mtu, "up"])
+        """Give the switches' side of every access link, and of wires, the hosts' packet size."""
+        mtu = max(access.mtu for access in self._access.values())
+        spans = {device for ends in self._cables.values() for device in ends}
+        for device in self.devices.keys() - spans:
+            _output(["ip", "link", "set", device, "mtu", str(mtu), "up"])
 
     def _configure(self, host: Host) -> None:
         """Give a host its address, packet size, access rate and TCP; check that each took."""
@@ -196,7 +215,7 @@ cat /proc/sys/net/ipv4/tcp_congestion_control"""
 class _MininetTopo(Topo):
     """The hosts, switches, access and fabric links of a graph; spans are plugged in later."""
 
-    def build(self, graph: Graph, bridges: Mapping[str, str]) -> None:
+    def build(self, graph: Graph, bridges: Mapping[str, str], cable: Any) -> None:
         for switch in graph.switches:
             self.addSwitch(bridges[switch.name], dpid=f"{switch.dpid:016x}")
         for host in graph.hosts:
@@ -220,6 +239,7 @@ class _MininetTopo(Topo):
                     port2=link.b_port,
                     intfName1=f"{a}-{link.a_port}",
                     intfName2=f"{b}-{link.b_port}",
+                    cls=cable,
                 )
 
 

@@ -39,6 +39,19 @@ def owned_folder(run: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def living_runs() -> list[tuple[Path, int]]:
+    """Return the private folder and the owner's process of every run that lives."""
+    found = []
+    for folder in sorted(STATE.glob("*")) if STATE.is_dir() else []:
+        try:
+            owner = (folder / "owner").read_text()
+            if owner == _identity(int(owner.split()[0])):
+                found.append((folder, int(owner.split()[0])))
+        except (OSError, ValueError, IndexError):
+            continue  # just starting, or just ending
+    return found
+
+
 @dataclass
 class Reaped:
     """What `reap` removed."""

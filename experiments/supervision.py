@@ -1,0 +1,106 @@
+"""The controller as a process of its own, started again on the same ports when it dies."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from controller.client import ControllerClient
+from controller.errors import ControllerError
+from experiments.errors import RunFailed
+
+_END_TIMEOUT_S = 3.0
+
+Answer = TypeVar("Answer")
+
+
+class SupervisedController:
+    """Runs ``python -m controller``, which ends when its standard input does.
+
+    Attributes:
+        client: talks to it; stays good when it is started again.
+        openflow_port: that switches connect to.
+    """
+
+    def __init__(self, graph: Path, intent: Path, log: Path) -> None:
+        """Take the files that say what it controls and what is asked of it, and one for its log.
+
+        Raises RunFailed, with the end of the log, when it does not start.
+        """
+        self._files = ["--graph", str(graph), "--intent", str(intent)]
+        self._log = log
+        self._process = self._start()
+        ports = self._ports()
+        self.client = ControllerClient(ports["channel_port"])
+        self.openflow_port: int = ports["openflow_port"]
+        for name, port in ports.items():
+            self._files += [f"--{name.replace('_', '-')}", str(port)]
+
+    def restart_if_dead(self) -> bool:
+        """Start it again if it has died; return whether it had. Switches forward on meanwhile."""
+        if self._process.poll() is None:
+            return False
+        self._close()
+        self._process = self._start()
+        self._ports()
+        return True
+
+    def ask(self, question: Callable[[ControllerClient], Answer]) -> Answer:
+        """Return a question's answer; asks once more where the controller had died.
+
+        Raises ControllerError.
+        """
+        try:
+            return question(self.client)
+        except ControllerError:
+            if not self.restart_if_dead():
+                raise
+            return question(self.client)
+
+    def __enter__(self) -> SupervisedController:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as stderr:
+            return subprocess.Popen(
+                [sys.executable, "-I", "-m", "controller", *self._files],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
+            )
+
+    def _ports(self) -> dict[str, int]:
+        """Wait until it listens."""
+        assert self._process.stdout is not None, "opened as a pipe"
+        line = self._process.stdout.readline()
+        if not line:
+            self._close()
+            said = self._log.read_text(errors="replace").strip()[-2000:]
+            raise RunFailed(f"the controller did not start; the end of its log:\n{said}")
+        ports: dict[str, int] = json.loads(line)
+        return ports
+
+    def _close(self) -> None:
+        process = self._process
+        assert process.stdin is not None and process.stdout is not None, "opened as pipes"
+        process.stdin.close()
+        try:
+            process.wait(timeout=_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
