@@ -76,9 +76,9 @@ def _failover(study: Study, network: Network, twin: Twin, failures: int) -> None
             version = network.controller.health().version
             cut_ns = time.monotonic_ns()
             network.impairer.apply(SPAN, down)
-            while network.controller.health().version == version:
-                time.sleep(0.001)
-            routed_ms.append((time.monotonic_ns() - cut_ns) / 1e6)
+            while (health := network.controller.health()).version == version:
+                time.sleep(0.05)
+            routed_ms.append((health.in_force_ns - cut_ns) / 1e6)
             cuts.append((begin_ns, time.monotonic_ns() + 100_000_000))
             time.sleep(0.2)
             network.impairer.apply(SPAN, usual)

@@ -5,7 +5,7 @@ keeps that file up to date, so that it can be started again with it, on the same
 Prints one line, ``{"openflow_port": N, "channel_port": M}``, once both listen on loopback. Runs
 until its standard input ends, so that it dies with its parent, or until SIGTERM.
 
-Exit codes: 0 asked to end, 2 bad input, 3 a port cannot be had.
+Exit codes: 0 asked to end, 2 bad input, 3 a port or the OpenFlow framework cannot be had.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         listener = _listen(options.openflow_port, "--openflow-port")
         channel = _listen(options.channel_port, "--channel-port")
+        _serve(listener, channel, graph, intent, options.intent)
     except ControllerError as error:
         print(f"controller: {error}", file=sys.stderr)
         return 3
-    _serve(listener, channel, graph, intent, options.intent)
     return 0
 
 

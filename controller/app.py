@@ -133,7 +133,8 @@ class Application:
         hello = lldp.parse(frame)
         if hello is not None:
             if hello.token == self._token:
-                self.state.heard(hello, switch.dpid, port, now_ns)
+                with self.state.sight() as sight:
+                    sight.heard(hello, switch.dpid, port, now_ns)
             return
         answer = arp.reply(frame, self.wiring.hosts)
         if answer is not None:
@@ -141,13 +142,15 @@ class Application:
 
     def counted_ports(self, switch: Switch, counts: Mapping[int, PortCount], now_s: float) -> None:
         """A switch has told its ports' counters."""
-        self.state.counted_ports(switch.dpid, counts, now_s)
+        with self.state.sight() as sight:
+            sight.counters.ports(switch.dpid, counts, now_s)
 
     def counted_flows(
         self, switch: Switch, counts: Mapping[tuple[object, str], FlowCount], now_s: float
     ) -> None:
         """A switch has told how much it delivered, by source network and target address."""
-        self.state.counted_flows(switch.dpid, counts, now_s)
+        with self.state.sight() as sight:
+            sight.counted_flows(switch.dpid, counts, now_s)
 
     def asked(self, now_s: float) -> None:
         """Something was asked for."""
@@ -175,14 +178,15 @@ class Application:
         ports = [port for _, port in (sender, receiver)]
         if not all(dpid in self._switches for dpid in dpids):
             return
-        if not all(map(self.state.port_is_live, dpids, ports)):
-            return
-        self._number += 1
-        now_ns = self._clock()
+        with self.state.sight() as sight:
+            if not all(map(sight.port_is_live, dpids, ports)):
+                return
+            self._number += 1
+            now_ns = self._clock()
+            if probes:
+                sight.probes.sent(*probes, self._number, now_ns)
         hello = lldp.Hello(dpids[0], ports[0], self._number, now_ns, self._token)
         self._switches[dpids[0]].send_packet(ports[0], lldp.frame(hello, _source(dpids[0])))
-        if probes:
-            self.state.probed(*probes, self._number, now_ns)
 
     def _send(self, batches: list[Batch]) -> None:
         for batch in batches:

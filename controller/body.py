@@ -1,6 +1,14 @@
 """The OpenFlow framework: os-ken, or Ryu, whose API it continues. Names below are both's.
 
 Chosen by the environment variable SPANLAB_OPENFLOW: ``os-ken`` (the default) or ``ryu``.
+
+Ryu 4.34 is of 2019, and beside its old setuptools (`pyproject.toml`) needs three things here:
+
+- A name that eventlet has given up is put back before Ryu is imported.
+- Its tasks are green threads on the hub of one native thread. Nothing is monkey patched, so that
+  the control channel's threads go on as they are; hence every socket that a task waits for must be
+  made a green one, and only once: a green socket that is collected closes the one below it.
+- Another thread wakes a task up by a byte through a socket; a queue belongs to the hub's thread.
 """
 
 from __future__ import annotations
@@ -8,14 +16,18 @@ from __future__ import annotations
 import os
 import socket
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
+
+from controller.errors import ControllerError
 
 NAME = os.environ.get("SPANLAB_OPENFLOW", "os-ken")
 PACKAGES = {"os-ken": "os_ken", "ryu": "ryu"}
 
 if NAME not in PACKAGES:
-    raise ImportError(f"SPANLAB_OPENFLOW must be one of {', '.join(PACKAGES)}, not {NAME!r}")
-
+    raise ControllerError(f"SPANLAB_OPENFLOW must be one of {', '.join(PACKAGES)}, not {NAME!r}")
+if not find_spec(PACKAGES[NAME]):
+    raise ControllerError(f"SPANLAB_OPENFLOW is {NAME}, which is not installed")
 if NAME == "ryu":
     # Ryu's web server, which is not used, wants a name that eventlet has given up; and its DNS
     # client would look for name servers where there are none.

@@ -17,7 +17,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from controller.app import Application
 from controller.errors import ControllerError, IntentError
@@ -31,6 +30,7 @@ from controller.messages import (
     SpanReport,
     Traffic,
     Way,
+    place,
 )
 from controller.reports import Reports
 
@@ -39,11 +39,12 @@ LOOPBACK = "127.0.0.1"
 MAX_BODY_BYTES = 256 << 10
 CONFIRM_TIMEOUT_S = 5.0
 DRAIN_TIMEOUT_S = 60.0
-_FAULTS: dict[int | str, dict[str, Any]] = {400: {"model": Fault}, 409: {"model": Fault}}
+_WRONG: dict[int | str, dict[str, Any]] = {400: {"model": Fault}}
+_FAULTS = _WRONG | {409: {"model": Fault}}
 
 
-def serve(listener: socket.socket, application: Application) -> None:
-    """Serve the channel on a listening socket, on a daemon thread; returns at once."""
+def serve(listener: socket.socket, application: Application) -> Callable[[], None]:
+    """Serve the channel on a listening socket, on a daemon thread; returns what ends it."""
     config = uvicorn.Config(
         api(application), log_config=None, access_log=False, lifespan="off", ws="none"
     )
@@ -51,13 +52,17 @@ def serve(listener: socket.socket, application: Application) -> None:
     run = threading.Thread(target=server.run, args=([listener],), name="channel", daemon=True)
     run.start()
 
+    def end() -> None:
+        server.should_exit = True
+        run.join()
+
+    return end
+
 
 def api(application: Application) -> FastAPI:
     """Return the channel of an application."""
-    app = FastAPI(title="spanlab controller", docs_url=None, redoc_url=None)
-    # A page in a browser could reach loopback under a name of its own.
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])
-    app.middleware("http")(_bounded)
+    app = _Api(title="spanlab controller", docs_url=None, redoc_url=None)
+    app.middleware("http")(_admitted)
     app.add_exception_handler(IntentError, _wrong)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ControllerError, _failed)
@@ -78,7 +83,7 @@ def api(application: Application) -> FastAPI:
         """Worker -> worker -> nodes on the way that most flows take; null: none arrives."""
         return reports.routes()
 
-    @app.get("/path/{source}/{target}", responses=_FAULTS)
+    @app.get("/path/{source}/{target}", responses=_WRONG)
     def path(source: str, target: str) -> tuple[Way, ...]:
         """Every way that packets from one worker to another may take, with its share."""
         return reports.ways(source, target)
@@ -103,7 +108,7 @@ def api(application: Application) -> FastAPI:
         """Route by another policy; answers once its rules are in force."""
         return changed(application.set_policy(change.policy, change.demands, CONFIRM_TIMEOUT_S))
 
-    @app.put("/probing", responses=_FAULTS)
+    @app.put("/probing", responses=_WRONG)
     def set_probing(wanted: Probing) -> Probing:
         """Stop sending discovery frames and probes, for who counts every frame, or go on."""
         application.probing = wanted.on
@@ -122,8 +127,27 @@ def api(application: Application) -> FastAPI:
     return app
 
 
-async def _bounded(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuse bodies that are too large, or whose length is not stated."""
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Return the document without what is never answered: what does not fit is a 400 here."""
+        document = super().openapi()
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+        for name in ("HTTPValidationError", "ValidationError"):
+            document["components"]["schemas"].pop(name, None)
+        return document
+
+
+async def _admitted(
+    request: Request, proceed: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """Refuse bodies that are too large, or whose length is not stated, and other names for us.
+
+    A page in a browser could reach loopback under a name of its own.
+    """
+    if request.headers.get("host", "").partition(":")[0] not in (LOOPBACK, "localhost"):
+        return _answer(400, f"the request is for another host than {LOOPBACK}")
     length = request.headers.get("content-length", "0")
     if "transfer-encoding" in request.headers:
         return _answer(411, "the request must state its Content-Length")
@@ -145,8 +169,8 @@ def _invalid(_request: Request, error: Exception) -> Response:
     """Answer what does not fit a model by the first of its faults."""
     assert isinstance(error, RequestValidationError)
     fault = error.errors()[0]
-    place = [str(part) for part in fault["loc"] if part not in ("body", "path", "query")]
-    field = "" if fault["type"] == "json_invalid" else ".".join(place)
+    _where, *location = fault["loc"]  # in the body, the path or the query
+    field = "" if fault["type"] == "json_invalid" else place(location)
     return _answer(400, f"{field}: {fault['msg']}" if field else fault["msg"], field)
 
 

@@ -59,7 +59,7 @@ class ControllerClient:
 
     def ways(self, source: str, target: str) -> list[Way]:
         """Return every way that packets from one worker to another may take."""
-        return self._request(_WAYS, "GET", f"/path/{quote(source)}/{quote(target)}")
+        return self._request(_WAYS, "GET", f"/path/{_part(source)}/{_part(target)}")
 
     def spans(self) -> dict[str, SpanReport]:
         """Return every span as told, as policies see it, and as probes measure it."""
@@ -85,11 +85,11 @@ class ControllerClient:
 
     def drain(self, span: str) -> Changed:
         """Lead all traffic around a span; return once none can be on it any more."""
-        return self._request(_CHANGED, "PUT", f"/drained/{quote(span)}", timeout_s=90)
+        return self._request(_CHANGED, "PUT", f"/drained/{_part(span)}", timeout_s=90)
 
     def undrain(self, span: str) -> Changed:
         """Let traffic use a span again; return what changed once switches confirm."""
-        return self._request(_CHANGED, "DELETE", f"/drained/{quote(span)}")
+        return self._request(_CHANGED, "DELETE", f"/drained/{_part(span)}")
 
     def _request(
         self,
@@ -114,6 +114,11 @@ class ControllerClient:
             raise ControllerError(
                 f"no answer from the controller at {self._url}: {reason}"
             ) from None
+
+
+def _part(name: str) -> str:
+    """Return a name as one part of a path."""
+    return quote(name, safe="")
 
 
 def _message(body: bytes) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from controller import policies
 from controller.errors import IntentError
-from controller.messages import Link, LinkChange, Message
+from controller.messages import Link, LinkChange, Message, place
 from controller.routes import Demand
 from topologies.errors import NetworkError
 from topologies.graph import Graph
@@ -122,4 +122,4 @@ def check_demands(demands: Sequence[Demand], graph: Graph) -> None:
 def located(error: ValidationError) -> IntentError:
     """Return the first of a model's complaints, with the path of its field."""
     first = error.errors(include_url=False)[0]
-    return IntentError(".".join(map(str, first["loc"])), first["msg"])
+    return IntentError(place(first["loc"]), first["msg"])

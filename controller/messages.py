@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from controller.routes import Demand
 from topologies.linkstate import Jitter, LinkState, Loss
@@ -15,6 +16,21 @@ BitsPerSecond = Annotated[int, Field(gt=0, strict=True)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def _kind(loss: object) -> str:
+    return "(cause)" if isinstance(loss, (dict, Loss)) else "(share)"
+
+
+AnyLoss = Annotated[
+    Annotated[Share, Tag("(share)")] | Annotated[Loss, Tag("(cause)")], Discriminator(_kind)
+]
+"""Told apart before they are looked at, so that an error is about the one that is meant."""
+
+
+def place(location: Sequence[int | str]) -> str:
+    """Return the path of what a model complains of."""
+    return ".".join(str(part) for part in location if not str(part).startswith("("))
+
+
 class Message(BaseModel):
     """Frozen; unknown keys are errors."""
 
@@ -22,16 +38,19 @@ class Message(BaseModel):
 
 
 class LinkChange(Message):
-    """What changes of a span's state; what is left out stays. Of two directions, the worse."""
+    """What changes of a span's state; what is left out stays. Of two directions, the worse.
 
-    delay_ns: Nanoseconds | None = Field(None, description="one way")
-    rate_bps: BitsPerSecond | None = Field(None, description="on the wire")
-    loss: Share | Loss | None = Field(None, description="of frames, or what causes it")
+    Null is as if it was left out, but of jitter: there it is none.
+    """
+
+    delay_ns: Nanoseconds | None = Field(default=None, description="one way")
+    rate_bps: BitsPerSecond | None = Field(default=None, description="on the wire")
+    loss: AnyLoss | None = Field(default=None, description="of frames, or what causes it")
     jitter: Jitter | None = None
     corrupt: Share | None = None
     reorder: Share | None = None
-    mtu: int | None = Field(None, gt=0)
-    up: bool | None = Field(None, strict=True)
+    mtu: int | None = Field(default=None, gt=0)
+    up: bool | None = Field(default=None, strict=True)
 
     @staticmethod
     def of(state: LinkState) -> LinkChange:
@@ -40,7 +59,10 @@ class LinkChange(Message):
 
     def applied(self, state: LinkState) -> LinkState:
         """Return the state that follows; raises NetworkError."""
-        stated = {name: getattr(self, name) for name in self.model_fields_set}
+        told = {name: getattr(self, name) for name in self.model_fields_set}
+        stated = {name: it for name, it in told.items() if it is not None or name == "jitter"}
+        if isinstance(self.loss, float):
+            stated["loss"] = Loss(self.loss)
         return replace(state, **stated)
 
 

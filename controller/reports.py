@@ -30,7 +30,8 @@ class Reports:
         """Return whether the switches have their rules, and what is wrong."""
         state = self._state
         missing = state.missing()
-        miswired, unseen = state.cabling()
+        with state.sight() as sight:
+            miswired, unseen = sight.miswired(), sight.unseen()
         error = state.error or next((f"mis-wired: {fault}" for fault in miswired), None)
         expected = len(self._wiring.names)
         return Health(
@@ -75,16 +76,20 @@ class Reports:
     def spans(self) -> dict[str, SpanReport]:
         """Return every span as told, as used, and as measured."""
         state, intent = self._state, self._state.intent
-        used, (rates, _) = state.used(), state.rates()
+        used = state.used()
+        with state.sight() as sight:
+            rates = sight.counters.port_rates()
+            seen = {span: sight.seen(span) for span in used}
+            lit = {span: sight.lit(span) for span in used}
         reports = {}
         for span, told in intent.links.items():
-            forward, backward = map(_measured, state.seen(span))
+            forward, backward = map(_measured, seen[span])
             ends = [(self._wiring.dpids[name], port) for name, port in self._wiring.ends(span)]
             sent = [rates[end].tx_bps if end in rates else 0.0 for end in ends]
             reports[span] = SpanReport(
                 told=LinkReport.of(told),
                 used=LinkReport.of(used[span]),
-                live=state.lit(span),
+                live=lit[span],
                 drained=span in intent.drained,
                 forward=forward,
                 backward=backward,
@@ -95,7 +100,8 @@ class Reports:
     def traffic(self) -> Traffic:
         """Return the rates of ports, and of traffic from campus to worker."""
         wiring = self._wiring
-        port_rates, flow_rates = self._state.rates()
+        with self._state.sight() as sight:
+            port_rates, flow_rates = sight.counters.port_rates(), sight.counters.flow_rates()
         ports = [
             PortRate(
                 switch=wiring.names[dpid],

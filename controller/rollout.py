@@ -134,7 +134,7 @@ class Rollout:
         A switch that refuses part of anything else must come back, so that what it holds is known.
         """
         batch = self._pending.get(dpid)
-        if batch is None or batch.xid != xid:
+        if batch is None or batch.xid != xid or xid in self._given_up:
             return
         self.refusal = f'switch "{self._wiring.names[dpid]}" refused a rule: {detail}'
         if self._next is not None and not self._stamping:

@@ -53,9 +53,9 @@ def serve(listener: socket.socket, application: Application) -> None:
         # Not `handshake.start()`, which would listen by itself.
         App.start(handshake)
         shim.start()
-        hub.spawn(_tell, shim, lambda: cooperative(heard).recv(4096), _Asked)
+        hearing, accepting = cooperative(heard), cooperative(listener)
+        hub.spawn(_tell, shim, lambda: hearing.recv(4096), _Asked)
         hub.spawn(_tell, shim, lambda: hub.sleep(TICK_S) or True, _Tick)
-        accepting = cooperative(listener)
         while True:
             connection, address = accepting.accept()
             hub.spawn(_serve_switch, connection, address)
@@ -77,6 +77,7 @@ def _serve_switch(connection: Any, address: tuple[str, int]) -> None:
         LOG.error("dropped the connection from %s port %d: %r", *address, error)
     finally:
         datapath.close()
+        connection.close()
 
 
 class _Datapath(Datapath):

@@ -8,64 +8,41 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import networkx as nx
 
 from controller import policies
 from controller.configuration import forwarding
-from controller.counters import Counters, FlowCount, FlowRate, PortCount, PortRate
-from controller.discovery import Discovery
 from controller.errors import ControllerError
 from controller.intent import Intent
-from controller.lldp import Hello
-from controller.probes import Direction, Seen, SpanProbes, believed
 from controller.rollout import Batch, Rollout
 from controller.routes import Routes
 from controller.rules import Entry
+from controller.sight import Sight
 from controller.trace import Tables
 from controller.wiring import Wiring
-from topologies.linkstate import Duplex, LinkState
+from topologies.linkstate import LinkState
 
 LOG = logging.getLogger("controller")
-HOLD_S = 0.5
-"""A span that died by itself is used again once it has been live for so long: it may flap."""
-LOOK_S = 1.0
-"""How often probes are compared with what was told."""
-UNSEEN_S = 3.0
-"""After which a cable that no discovery frame has crossed is reported."""
 
 
 class State:
-    """Intent, observations and rollout, in step.
-
-    Attributes:
-        discovery, probes, counters: what is seen of cables, spans and traffic.
-    """
+    """Intent, sight and rollout, in step."""
 
     def __init__(self, wiring: Wiring, intent: Intent) -> None:
         """Start without switches; the first `reroute` after all are known applies the policy."""
         self.wiring = wiring
-        self.discovery, self.probes, self.counters = (
-            Discovery(wiring),
-            SpanProbes(),
-            Counters(wiring),
-        )
         self._lock = threading.Condition()
         self._intent = intent
+        self._sight = Sight(wiring)
         self._rollout = Rollout(wiring, in_flight_s(intent.links))
-        self._live: dict[tuple[int, int], bool] = {}
-        self._held_until: dict[str, float] = {}  # spans that died by themselves
-        self._died: set[str] = set()
         self._asked = 1  # how often something was asked for or seen that may change routes
         self._computed = 0  # up to here, the policy was applied
         self._settled = 0  # up to here, its entries are in force or it has failed
         self._used: Mapping[str, LinkState] = {}  # what the policy was given last
-        self._probed: dict[str, tuple[Seen, Seen]] = {}
-        self._believed: dict[str, Duplex] = {}  # as told, corrected by probes
-        self._now_s = self._in_force_s = 0.0
-        self._look_at_s = 0.0
+        self._in_force_s = 0.0
         self._cut_off: tuple[tuple[str, str], ...] = ()
         self._policy_error: str | None = None
 
@@ -81,12 +58,7 @@ class State:
         """Change the intent; return a ticket. Spans in ``told`` are then as the intent says."""
         with self._lock:
             self._intent = change(self._intent)
-            for span in told:
-                self._died.discard(span)
-                self._held_until.pop(span, None)
-                self.probes.forget(span)
-                self._believed.pop(span, None)
-                self._probed.pop(span, None)
+            self._sight.told(told)
             # Packets may still be on a span as it was told to be before.
             in_flight = max(self._rollout.in_flight_s, in_flight_s(self._intent.links))
             self._rollout.in_flight_s = in_flight
@@ -101,7 +73,11 @@ class State:
         """
         with self._lock:
             if not self._lock.wait_for(lambda: self._is_settled(ticket, told), timeout_s):
-                dark = [span for span in told if self._intent.links[span].up and not self.lit(span)]
+                dark = [
+                    span
+                    for span in told
+                    if self._intent.links[span].up and not self._sight.lit(span)
+                ]
                 slow = [self.wiring.names[dpid] for dpid in self._rollout.missing]
                 what = f"not confirmed by {', '.join(slow)}" if slow else "not in force"
                 if dark:
@@ -119,9 +95,9 @@ class State:
                 raise ControllerError(f"after {timeout_s:g} s packets may be under way as before")
 
     def _is_settled(self, ticket: int, told: Sequence[str]) -> bool:
-        links = self._intent.links
-        return self._settled >= ticket and all(
-            self.lit(span) for span in told if span in links and links[span].up
+        links, drained = self._intent.links, self._intent.drained
+        return self._settled >= max(ticket, self._computed) and all(
+            self._used[span].up for span in told if links[span].up and span not in drained
         )
 
     @property
@@ -173,48 +149,21 @@ class State:
         with self._lock:
             return tuple(self.wiring.names[dpid] for dpid in self._rollout.missing)
 
-    def lit(self, span: str) -> bool:
-        """Return whether both ends of a span are live, as far as switches have said."""
-        ends = self.wiring.ends(span)
-        return all(self.port_is_live(self.wiring.dpids[name], port) for name, port in ends)
-
-    def port_is_live(self, dpid: int, port: int) -> bool:
-        """Return whether a port is live; one that nothing was said of is."""
-        return self._live.get((dpid, port), True)
-
     def used(self) -> dict[str, LinkState]:
         """Return the span states that policies are given: as told, corrected by what is seen."""
         with self._lock:
-            return {span: self._seen(span, told) for span, told in self._intent.links.items()}
+            return self._sight.used(self._intent)
 
-    def _seen(self, span: str, told: LinkState) -> LinkState:
-        usable = told.up and self.lit(span) and span not in self._held_until
-        state = self._believed[span].worse if span in self._believed else told
-        return replace(state, up=usable and span not in self._intent.drained)
-
-    def rates(self) -> tuple[dict[tuple[int, int], PortRate], dict[tuple[str, str], FlowRate]]:
-        """Return the rates of ports by datapath id and number, and of campus to worker."""
+    @contextmanager
+    def sight(self) -> Iterator[Sight]:
+        """Look at what is seen, or add to it, while nobody else does."""
         with self._lock:
-            return self.counters.port_rates(), self.counters.flow_rates()
-
-    def seen(self, span: str) -> tuple[Seen, Seen]:
-        """Return what probes said of both directions of a span when last looked at."""
-        with self._lock:
-            return self._probed.get(span, (Seen(), Seen()))
-
-    def cabling(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return what is mis-wired, and the live cables that nothing was heard over."""
-        with self._lock:
-            unseen = self.discovery.unseen(self._now_s, UNSEEN_S, self.port_is_live)
-            return tuple(self.discovery.miswired()), tuple(unseen)
+            yield self._sight
 
     def tables(self) -> Tables:
         """Return the entries that the switches have confirmed, and the ports that are dead."""
         with self._lock:
-            names = self.wiring.names
-            ends = {(names[dpid], port) for (dpid, port), live in self._live.items() if not live}
-            dead = {end for end in ends if self.wiring.far.get(end) in self.wiring.dpids}
-            return Tables(self.wiring, self._rollout.entries(), dead)
+            return Tables(self.wiring, self._rollout.entries(), self._sight.dead_ports())
 
     # Driven by the OpenFlow thread, one call at a time; each returns what to send next, in order.
 
@@ -223,7 +172,7 @@ class State:
     ) -> list[Batch]:
         """Take in a switch with what it holds and which of its ports are live."""
         with self._lock:
-            self._live |= {(dpid, port): is_live for port, is_live in live.items()}
+            self._sight.connected(dpid, live)
             self._rollout.connected(dpid, found, now_s)
             self._asked += 1
         return self._advance(now_s)
@@ -232,7 +181,7 @@ class State:
         """Go on without a switch; it forwards by the rules it has until it is back."""
         with self._lock:
             self._rollout.disconnected(dpid)
-            self.counters.forget(dpid)
+            self._sight.counters.forget(dpid)
         return self._advance(now_s)
 
     def confirmed(self, dpid: int, xid: int, now_s: float) -> list[Batch]:
@@ -249,16 +198,8 @@ class State:
     def port_changed(self, dpid: int, port: int, live: bool, now_s: float) -> list[Batch]:
         """Take note that a port has died or come alive, and route anew where that matters."""
         with self._lock:
-            if self.port_is_live(dpid, port) == live:
+            if not self._sight.port_changed(dpid, port, live, self._intent.links, now_s):
                 return []
-            self._live[dpid, port] = live
-            span = self.wiring.span_at.get((self.wiring.names[dpid], port))
-            if span and self._intent.links[span].up:
-                if not live:
-                    self._died.add(span)
-                    self._held_until.pop(span, None)
-                elif span in self._died and self.lit(span):
-                    self._held_until[span] = now_s + HOLD_S
             self._asked += 1
             self._lock.notify_all()
         return self._advance(now_s)
@@ -267,70 +208,15 @@ class State:
         """Apply the policy to what is asked for and seen."""
         return self._advance(now_s)
 
-    def heard(self, hello: Hello, dpid: int, port: int, now_ns: int) -> None:
-        """Take note of a discovery frame that a switch received."""
-        with self._lock:
-            self.discovery.heard(hello, dpid, port, now_ns / 1e9)
-            sender = self.wiring.names.get(hello.dpid, ""), hello.port
-            span = self.wiring.span_at.get(sender)
-            if span is None:
-                self.probes.baseline(hello.sent_ns, now_ns)
-            elif self.wiring.span_at.get((self.wiring.names[dpid], port)) == span:
-                first = self.wiring.ends(span)[0] == sender
-                direction: Direction = "forward" if first else "backward"
-                self.probes.received(span, direction, hello.number, hello.sent_ns, now_ns)
-
-    def probed(self, span: str, direction: Direction, number: int, now_ns: int) -> None:
-        """Take note of a discovery frame that was sent over a span."""
-        with self._lock:
-            self.probes.sent(span, direction, number, now_ns)
-
-    def counted_ports(self, dpid: int, counts: Mapping[int, PortCount], now_s: float) -> None:
-        """Take note of a switch's port counters."""
-        with self._lock:
-            self.counters.ports(dpid, counts, now_s)
-
-    def counted_flows(
-        self, dpid: int, counts: Mapping[tuple[object, str], FlowCount], now_s: float
-    ) -> None:
-        """Take note of how much a switch delivered, by source network and target address."""
-        campuses = {network: campus for campus, network in self.wiring.networks.items()}
-        flows = {
-            (campuses[network], self.wiring.hosts[address].name): count
-            for (network, address), count in counts.items()
-            if network in campuses and address in self.wiring.hosts
-        }
-        with self._lock:
-            self.counters.flows(dpid, flows, now_s)
-
     def tick(self, now_s: float) -> list[Batch]:
         """Let time pass."""
         with self._lock:
-            self._now_s = now_s
             self._rollout.expire(now_s)
-            if now_s >= self._look_at_s:
-                self._look_at_s = now_s + LOOK_S
-                self._look(int(now_s * 1e9))
-            for span in [span for span, at_s in self._held_until.items() if at_s <= now_s]:
-                del self._held_until[span]
-                self._died.discard(span)
+            self._sight.tick(self._intent.links, now_s)
             if self.used() != self._used:
                 self._asked += 1
             self._lock.notify_all()
         return self._advance(now_s)
-
-    def _look(self, now_ns: int) -> None:
-        """See what probes say by now, and whether they contradict what was told."""
-        for span, told in self._intent.links.items():
-            seen = (
-                self.probes.seen(span, "forward", now_ns),
-                self.probes.seen(span, "backward", now_ns),
-            )
-            before = self._believed.get(span, Duplex.both(told))
-            self._probed[span] = seen
-            self._believed[span] = Duplex(
-                *(believed(told, way, last) for way, last in zip(seen, before.ways, strict=True))
-            )
 
     def _advance(self, now_s: float) -> list[Batch]:
         """Return the next batches; apply the policy first where something may have changed."""

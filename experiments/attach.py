@@ -8,16 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from controller.client import ControllerClient
 from experiments.errors import RunFailed
 from topologies.emulation.kernel import enter_network
+from topologies.emulation.lab import Lab
 from topologies.emulation.ownership import living_runs
 from topologies.graph import Graph
-
-if TYPE_CHECKING:
-    from experiments.network import Network
 
 _FILE = "lab.json"
 
@@ -44,12 +41,11 @@ class LiveLab:
         return ControllerClient(self.channel_port)
 
 
-def describe(folder: Path, scenario: str, network: Network) -> None:
+def describe(folder: Path, scenario: str, lab: Lab, channel_port: int) -> None:
     """Let others find a lab, by its run's private folder."""
-    lab = network.lab
     live = LiveLab(
         scenario,
-        network.controller.port,
+        channel_port,
         {host.name: lab.pid(host.name) for host in lab.graph.hosts},
         lab.devices,
     )

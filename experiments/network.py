@@ -161,6 +161,6 @@ def running_network(
         stack.enter_context(lab)
         network = Network(lab, impairer, controller, min(twin.access_bps.values()))
         controller.client.wait_ready(READY_TIMEOUT_S)
-        describe(folder, scenario.name, network)
+        describe(folder, scenario.name, lab, controller.client.port)
         network.set_spans(links)
         yield network

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from controller import policies
+from controller.errors import PolicyError
 from controller.routes import Demand, Marks
 from experiments.changes import Change, changes_of, drawn_outages
 from experiments.outages import Interval, states_through
@@ -131,7 +133,7 @@ def twin_of(scenario: Scenario) -> Twin:
             f"workload.gradients: {render(scenario.workload.gradients, 'size')} become "
             f"{gradient_bytes} B when emulated; choose a larger emulate.bytes"
         )
-    return Twin(
+    twin = Twin(
         graph=graph,
         reference=Duplex.both(campus_grade(list(fabrics.values()), network.mtu)).scaled(
             scale.bytes, scale.time
@@ -152,6 +154,20 @@ def twin_of(scenario: Scenario) -> Twin:
         ),
         demands=tuple(_demand(demand, scale) for demand in scenario.controller.demands),
     )
+    if twin.demands:
+        _check_demands(scenario, twin)
+    return twin
+
+
+def _check_demands(scenario: Scenario, twin: Twin) -> None:
+    """Raise NetworkError where a policy that is to route cannot do with the demands."""
+    links = {span: duplex.worse for span, duplex in twin.initial.items()}
+    later = [action.target for action in twin.actions if action.kind == "policy"]
+    for name in dict.fromkeys([scenario.controller.policy, *later]):
+        try:
+            policies.load(name)(twin.graph, links, twin.demands)
+        except PolicyError as error:
+            raise NetworkError(f"controller.demands: {name}: {error}") from None
 
 
 def _demand(demand: DemandSpec, scale: EmulateSpec) -> Demand:

@@ -82,6 +82,7 @@ class ControllerProcess:
 
     def end(self) -> tuple[int, str]:
         """Close its standard input; return its exit code and what it logged."""
-        if self.process.returncode is None:
+        assert self.process.stdin
+        if not self.process.stdin.closed:
             self.process.communicate(timeout=10)
         return self.process.returncode, self._log.read_text()

@@ -24,7 +24,7 @@ class FakeSwitch:
         packets: frames the controller had it emit, with their ports; discovery left out.
         peers: where frames emitted from a port arrive, by port.
         hold_barriers: while set, barrier requests are not answered.
-        refuse: while set, every modification is answered with an error.
+        refuse: while set, whatever is to be made is answered with an error.
     """
 
     def __init__(
@@ -105,11 +105,12 @@ class FakeSwitch:
         self.send_raw(struct.pack("!BBHI", 4, kind, 8 + len(body), xid) + body)
 
     def _run(self) -> None:
-        with self._socket.makefile("rb") as stream, contextlib.suppress(OSError, ValueError):
-            while header := stream.read(8):
+        with self._socket.makefile("rb") as stream, contextlib.suppress(OSError):
+            while len(header := stream.read(8)) == 8:
                 version, kind, length, xid = struct.unpack("!BBHI", header)
                 body = stream.read(length - 8)
-                self._handle(version, kind, xid, header + body)
+                if len(body) == length - 8:
+                    self._handle(version, kind, xid, header + body)
 
     def _handle(self, version: int, kind: int, xid: int, data: bytes) -> None:
         wire = self.wire
@@ -120,11 +121,7 @@ class FakeSwitch:
         elif kind == wire.OFPT_MULTIPART_REQUEST:
             self._report(xid, data)
         elif kind in modifications:
-            if self.refuse:
-                error = struct.pack("!HH", wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_TABLE_FULL)
-                self._send(wire.OFPT_ERROR, xid, error + data[:64])
-            else:
-                self._modify(version, kind, xid, data)
+            self._modify(version, kind, xid, data)
         elif kind == wire.OFPT_BARRIER_REQUEST:
             if not xid & ORDER_ONLY:
                 self.log.append("barrier")
@@ -187,6 +184,10 @@ class FakeSwitch:
             meter = parser.OFPMeterConfigStats.parser(_as_reported(raw), 0)
             entry = decode_meter(self._described, meter)
             delete = command == wire.OFPMC_DELETE
+        if self.refuse and not delete:
+            error = struct.pack("!HH", wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_TABLE_FULL)
+            self._send(wire.OFPT_ERROR, xid, error + raw[:64])
+            return
         self.log.append("delete" if delete else "add")
         if delete:
             self.held.pop(entry.key, None)

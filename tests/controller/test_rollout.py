@@ -344,7 +344,28 @@ def test_a_version_that_is_refused_is_given_up_and_the_next_needs_nobody_to_come
     assert table(rollout.entries()) == table(first.in_force(1))
     full.full = False
     obedient.put(second)
-    assert (rollout.serving, rollout.refusal) == (3, None), "the number 2 is not used anew"
+    assert rollout.serving == 3, "the number 2 is not used anew"
+    assert not rollout.refusal
+
+
+def test_what_more_is_refused_of_a_version_given_up_does_not_touch_the_next(
+    wiring: Wiring, first: Configuration, second: Configuration
+) -> None:
+    obedient = Obedient(wiring)
+    rollout = obedient.rollout
+    obedient.put(first)
+    rollout.propose(second.entries)
+    batches = rollout.advance(0.0)
+    for batch in batches[:2]:
+        rollout.refused(batch.dpid, batch.xid, "full")
+    rollout.propose(second.entries)
+    assert rollout.advance(0.0) == [], "all have something to confirm"
+    for batch in batches:
+        rollout.refused(batch.dpid, batch.xid, "full")
+        rollout.confirmed(batch.dpid, batch.xid)
+    assert (rollout.busy, rollout.refusal) == (True, None)
+    obedient.go_on()
+    assert rollout.serving == 3
 
 
 def test_a_switch_that_lost_all_and_refuses_it_is_missed_until_it_comes_back(
@@ -361,7 +382,8 @@ def test_a_switch_that_lost_all_and_refuses_it_is_missed_until_it_comes_back(
     assert obedient.rollout.refusal
     switch.full = False
     obedient.connect(dpid)
-    assert (obedient.rollout.missing, obedient.rollout.refusal) == ([], None)
+    assert not obedient.rollout.missing
+    assert not obedient.rollout.refusal
     assert table(obedient.rollout.entries()) == table(first.in_force(1))
 
 

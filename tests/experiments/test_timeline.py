@@ -12,6 +12,7 @@ from experiments.scenario import Scenario, load_scenario
 from experiments.timeline import TimelineEvent
 from experiments.twin import Twin, twin_of
 from tests.fakes.scenarios import tiny
+from topologies.errors import NetworkError
 from topologies.files import FileError
 
 MS = 10**6
@@ -263,3 +264,10 @@ def test_routing_that_cannot_be_changed_so(timeline: list[dict[str, Any]], fault
 def test_the_only_way_cannot_be_drained() -> None:
     with pytest.raises(ValueError, match='without "west-east" no span leads to campus "east"'):
         twin([{"at": "step 7", "drain": SPAN}])
+
+
+def test_demands_that_a_policy_cannot_meet_are_refused_before_anything_is_built() -> None:
+    over = {"from": "west", "to": "east", "over": ["second", SPAN]}
+    routing = {"policy": "static", "demands": [over]}
+    with pytest.raises(NetworkError, match=r"controller\.demands: static: "):
+        twin([], **TWO_WAYS, controller=routing)
