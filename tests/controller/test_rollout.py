@@ -421,6 +421,26 @@ def test_a_switch_that_is_slow_to_confirm_does_not_hold_up_one_that_comes_back(
     assert len(obedient.switches[lost].held) > 10
 
 
+@pytest.mark.parametrize("told", [False, True])
+def test_nothing_comes_into_force_while_a_switch_is_away(
+    wiring: Wiring, first: Configuration, second: Configuration, told: bool
+) -> None:
+    obedient = Obedient(wiring)
+    rollout = obedient.rollout
+    obedient.put(first)
+    away = wiring.dpids["north-leaf1"]
+    rollout.propose(second.entries)
+    if told:  # and to go before it is told to stamp
+        for batch in rollout.advance(0.0):
+            obedient.obey(batch)
+    rollout.disconnected(away)
+    obedient.go_on()
+    assert (rollout.serving, rollout.busy, rollout.missing) == (1, True, [away])
+    assert not rollout.retiring()
+    obedient.connect(away)
+    assert (rollout.serving, rollout.busy, rollout.missing) == (2, False, [])
+
+
 def test_version_numbers_begin_again_and_leave_out_those_in_use(
     wiring: Wiring, first: Configuration, second: Configuration
 ) -> None:
