@@ -30,8 +30,10 @@ from controller.wiring import Wiring
 from topologies.graph import Graph
 
 LOG = logging.getLogger("controller")
-HELLO_EVERY_TICKS, COUNT_EVERY_TICKS = 10, 10
-"""Spans are probed at every tick, other cables at every tenth; counters are read once a second."""
+PROBE_EVERY_TICKS, COUNT_EVERY_TICKS = 2, 10
+"""Spans are probed five times a second, which costs 3 % of a processor; counters are read once."""
+HELLO_EVERY_PROBES = 10
+"""Other cables are probed once in so many times."""
 
 Cable = tuple[tuple[Port, Port], tuple[str, Direction] | None]
 """Sender and receiver, and which direction of which span it is."""
@@ -158,17 +160,22 @@ class Application:
 
     def tick(self, now_s: float) -> None:
         """A tenth of a second has passed."""
-        # In another order every time: what is sent last waits least for its answer to be read, and
-        # the least of many times is what counts.
-        cables = [*self._spans, *self._fabric[self._ticks % HELLO_EVERY_TICKS :: HELLO_EVERY_TICKS]]
-        turn = self._ticks % len(cables) if cables else 0
-        for ends, probes in cables[turn:] + cables[:turn] if self.probing else ():
-            self._hello(*ends, probes)
+        if self._ticks % PROBE_EVERY_TICKS == 0 and self.probing:
+            self._probe(self._ticks // PROBE_EVERY_TICKS)
         self._ticks += 1
         if self._ticks % COUNT_EVERY_TICKS == 0:
             for switch in self._switches.values():
                 switch.count()
         self._send(self.state.tick(now_s))
+
+    def _probe(self, turn: int) -> None:
+        """Have frames sent over every span, and over some of the other cables."""
+        cables = [*self._spans, *self._fabric[turn % HELLO_EVERY_PROBES :: HELLO_EVERY_PROBES]]
+        # In another order every time: what is sent last waits least for its answer to be read, and
+        # the least of many times is what counts.
+        first = turn % len(cables) if cables else 0
+        for ends, probes in cables[first:] + cables[:first]:
+            self._hello(*ends, probes)
 
     def _hello(
         self, sender: Port, receiver: Port, probes: tuple[str, Direction] | None = None

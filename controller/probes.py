@@ -1,6 +1,6 @@
 """What probes say of the spans, and which of what was told they contradict. Pure.
 
-A probe is a frame of `controller.lldp` sent over a span about ten times a second. Its delay holds
+A probe is a frame of `controller.lldp` sent over a span about five times a second. Its delay holds
 what the controller and two switches cost; frames over the cables of a fabric cost that and next to
 nothing else, and so it is taken off.
 """
@@ -20,7 +20,7 @@ Direction = Literal["forward", "backward"]
 """Forward is from a span's first campus to its second."""
 
 WINDOW = 600
-"""Probes of each direction that are remembered, answered or not: a minute of them."""
+"""Probes of each direction that are remembered, answered or not: two minutes of them."""
 RECENT = 30
 """Answers that a delay is the least of."""
 SETTLED = 100

@@ -20,7 +20,7 @@ HOLD_S = 0.5
 """A span that died by itself is used again once it has been live for so long: it may flap."""
 LOOK_S = 1.0
 """How often probes are compared with what was told."""
-UNSEEN_S = 3.0
+UNSEEN_S = 7.0
 """After which a cable that no discovery frame has crossed is reported."""
 
 

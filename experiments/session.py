@@ -21,7 +21,8 @@ from experiments.twin import Action, Twin
 from topologies.emulation.impairer import Counters
 from topologies.linkstate import Duplex
 
-SAMPLE_S = 0.2
+SAMPLE_S, TEND_S = 0.2, 1.0
+"""How often the spans' counters are read, and the controller is looked at."""
 STARTUP_TIMEOUT_S = 60.0
 
 SpanCounters = Mapping[str, tuple[Counters, Counters]]
@@ -103,7 +104,7 @@ def train_through(
     finished: dict[int, set[int]] = {}
     trained: set[int] = set()
     pace = _Pace()
-    moved_ns = next_sample_ns = time.monotonic_ns()
+    moved_ns = next_sample_ns = next_look_ns = time.monotonic_ns()
     while len(trained) < ranks:
         for event in training.events(timeout_s=SAMPLE_S):
             moved_ns = time.monotonic_ns()
@@ -122,9 +123,11 @@ def train_through(
             if pending and event["step"] + 1 == pending[0][0].step:
                 _apply(pending.pop(0), twin, network, record, session)
         if time.monotonic_ns() >= next_sample_ns:
-            _tend(network, record, session)
             _sample(network, record)
             next_sample_ns = time.monotonic_ns() + int(SAMPLE_S * 1e9)
+        if time.monotonic_ns() >= next_look_ns:
+            _tend(network, record, session)
+            next_look_ns = time.monotonic_ns() + int(TEND_S * 1e9)
         if time.monotonic_ns() - moved_ns > step_timeout_s * 1e9:
             slow = sorted(set(range(ranks)) - finished.get(max(finished, default=0), set()))
             raise RunFailed(
