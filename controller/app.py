@@ -78,8 +78,6 @@ class Application:
         self.state = State(self.wiring, intent)
         self.wake: Callable[[], None] = lambda: None
         """Makes the event thread call `asked`; set by the framework."""
-        self.probing = True
-        """Whether discovery frames are sent."""
         self._file, self._clock = file, clock
         self._asking = threading.Lock()
         with suppress(Exception):  # if it cannot be loaded, that is said when it is applied
@@ -160,11 +158,14 @@ class Application:
 
     def tick(self, now_s: float) -> None:
         """A tenth of a second has passed."""
-        if self._ticks % PROBE_EVERY_TICKS == 0 and self.probing:
-            self._probe(self._ticks // PROBE_EVERY_TICKS)
         self._ticks += 1
-        if self._ticks % COUNT_EVERY_TICKS == 0:
-            for switch in self._switches.values():
+        if self.state.intent.probing:
+            if self._ticks % PROBE_EVERY_TICKS == 0:
+                self._probe(self._ticks // PROBE_EVERY_TICKS)
+            # Some at every tick: packets wait while a switch in user space answers.
+            for switch in [*self._switches.values()][
+                self._ticks % COUNT_EVERY_TICKS :: COUNT_EVERY_TICKS
+            ]:
                 switch.count()
         self._send(self.state.tick(now_s))
 
@@ -221,6 +222,10 @@ class Application:
             ),
             timeout_s,
         )
+
+    def set_probing(self, on: bool, timeout_s: float) -> None:
+        """Send discovery frames and read counters from now on, or stop."""
+        self._ask(lambda intent: replace(intent, probing=on), timeout_s)
 
     def drain(self, span: str, timeout_s: float) -> int:
         """Lead all traffic around a span; return once none can be on it any more.

@@ -110,8 +110,8 @@ def api(application: Application) -> FastAPI:
 
     @app.put("/probing", responses=_WRONG)
     def set_probing(wanted: Probing) -> Probing:
-        """Stop sending discovery frames and probes, for who counts every frame, or go on."""
-        application.probing = wanted.on
+        """Stop sending discovery frames and reading counters, or go on."""
+        application.set_probing(wanted.on, CONFIRM_TIMEOUT_S)
         return wanted
 
     @app.put("/drained/{span}", responses=_FAULTS)

@@ -27,12 +27,14 @@ class Intent:
         links: the state of every span, as told.
         demands: traffic that policies may plan for.
         drained: spans that no traffic is to use.
+        probing: whether discovery frames are sent and counters read: switches and ranks pay for it.
     """
 
     policy: str
     links: Mapping[str, LinkState]
     demands: tuple[Demand, ...] = ()
     drained: frozenset[str] = frozenset()
+    probing: bool = True
 
     def write(self, path: Path) -> None:
         """Put it into a file, whole or not at all."""
@@ -44,6 +46,7 @@ class Intent:
             links=links,
             demands=self.demands,
             drained=tuple(sorted(self.drained)),
+            probing=self.probing,
         )
         draft = path.with_name(f".{path.name}")
         draft.write_text(stored.model_dump_json(indent=1))
@@ -55,6 +58,7 @@ class _Stored(Message):
     links: dict[str, Link]
     demands: tuple[Demand, ...] = ()
     drained: tuple[str, ...] = ()
+    probing: bool = True
 
 
 def read_intent(text: str, graph: Graph) -> Intent:
@@ -74,7 +78,7 @@ def read_intent(text: str, graph: Graph) -> Intent:
     check_spans("drained", stored.drained, graph)
     check_demands(stored.demands, graph)
     links = {span: _located(f"links.{span}", link.state) for span, link in stored.links.items()}
-    return Intent(stored.policy, links, stored.demands, frozenset(stored.drained))
+    return Intent(stored.policy, links, stored.demands, frozenset(stored.drained), stored.probing)
 
 
 def changed_links(

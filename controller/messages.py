@@ -133,6 +133,7 @@ class Health(Message):
         ready: whether every switch has its entries and the policy's are in force.
         version: the configuration in force; 0 before the first.
         in_force_ns: since when, by CLOCK_MONOTONIC; 0 if since before the controller was started.
+        retiring: whether entries of an older version are still to be removed.
         error: what went wrong last and still holds, if anything.
         cut_off: pairs of campuses between which there is no way.
         miswired: ports that lead elsewhere than they should.
@@ -144,6 +145,7 @@ class Health(Message):
     policy: str
     version: int
     in_force_ns: int
+    retiring: bool
     error: str | None
     cut_off: tuple[tuple[str, str], ...]
     drained: tuple[str, ...]

@@ -40,6 +40,7 @@ class Reports:
             policy=state.intent.policy,
             version=state.version,
             in_force_ns=int(state.in_force_s * 1e9),
+            retiring=state.retiring,
             error=error,
             cut_off=state.cut_off,
             drained=tuple(sorted(state.intent.drained)),

@@ -122,6 +122,12 @@ class State:
         return self._in_force_s
 
     @property
+    def retiring(self) -> bool:
+        """Whether entries of an older version are still to be removed."""
+        with self._lock:
+            return self._rollout.retiring()
+
+    @property
     def changes(self) -> int:
         """How many entries were made and removed so far."""
         return self._rollout.changes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from topologies.emulation.ovs import open_vswitch
 from topologies.emulation.priority import urgent_soft_interrupts, wakeful_processors
 from topologies.linkstate import Duplex, LinkState, Loss
 
-READY_TIMEOUT_S = 20.0
+READY_TIMEOUT_S, SETTLE_TIMEOUT_S = 20.0, 10.0
 
 
 @dataclass
@@ -81,13 +82,21 @@ class Network:
         self.floor.clear()
         plain = {span: Duplex(*map(_undisturbed, duplex.ways)) for span, duplex in states.items()}
         self.set_spans(plain)
+        self.settle()
         for span, seen in round_trips(self.lab).items():
             added_ns = max(0.0, seen.median_ns - intended_round_trip_ns(plain[span]))
             self.floor[span] = replace(seen, median_ns=added_ns)
         self.set_spans(states)
 
+    def settle(self) -> None:
+        """Wait until switches have nothing more to change: packets would wait meanwhile."""
+        deadline = time.monotonic() + SETTLE_TIMEOUT_S
+        while self.supervised.ask(ControllerClient.health).retiring and time.monotonic() < deadline:
+            time.sleep(0.05)
+
     def measure(self, when: str, states: Mapping[str, Duplex]) -> list[fidelity.Check]:
         """Compare round trip, rate and loss of every span with the state it should be in."""
+        self.settle()
         seen = round_trips(self.lab)
         before = self.impairer.counters()
         found = trains(self.lab, states, self.access_bps)

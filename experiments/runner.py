@@ -109,6 +109,7 @@ def emulate(
         record.event("network up")
         training.wait_imported()
         observer.stage("measuring the spans")
+        network.controller.set_probing(scenario.controller.probing)
         outcome.checks += measure_before(network, twin)
         observer.stage("training")
         job = job_of(scenario, twin, network, folder, record.logs)

@@ -49,6 +49,10 @@ class ControllerSpec(FileModel):
 
     policy: Annotated[str, _one_of("policy", policies.names())] = "shortest-delay"
     demands: tuple[DemandSpec, ...] = Field(default=(), strict=False, max_length=1024)
+    probing: bool = Field(
+        default=False,
+        description="also while training: costs switches and ranks up to a tenth of their time",
+    )
 
 
 class WorkloadSpec(FileModel):
