@@ -8,9 +8,10 @@ import re
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import cycle
 
 from topologies.emulation.errors import EmulationError
 from topologies.emulation.lab import Lab
@@ -18,7 +19,8 @@ from topologies.emulation.prober import HEADERS
 from topologies.linkstate import Duplex, LinkState
 
 PINGS = 40
-PING_INTERVAL_S = 0.01
+PING_INTERVALS_S = tuple(0.01 + 0.001 * number for number in range(8))
+"""Each span's own, so that pings of different spans do not keep meeting in the switches."""
 PING_BYTES = 98
 """A ping's frame on the wire."""
 TRAIN_S = 0.4
@@ -58,9 +60,9 @@ def round_trips(lab: Lab) -> dict[str, RoundTrips]:
     outputs: dict[str, str] = {}
     with ExitStack() as stack:
         pings = {}
-        for span in spans:
+        for span, interval_s in zip(spans, cycle(PING_INTERVALS_S), strict=False):
             near, far = lab.graph.probers(span)
-            options = ["-i", str(PING_INTERVAL_S), "-c", str(PINGS), "-W", "2", far.ip]
+            options = ["-i", f"{interval_s:.3f}", "-c", str(PINGS), "-W", "2", far.ip]
             command = ["nice", "-n", "-10", "ping", *options]
             ping = lab.popen(near.name, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             pings[span] = stack.enter_context(ping)
@@ -68,6 +70,11 @@ def round_trips(lab: Lab) -> dict[str, RoundTrips]:
         for span, ping in pings.items():
             outputs[span] = ping.communicate(timeout=DEADLINE_S)[0]
     return {span: _parse_pings(span, output) for span, output in outputs.items()}
+
+
+def typical(bouts: Sequence[RoundTrips]) -> RoundTrips:
+    """Return the middle one of several, by their medians."""
+    return sorted(bouts, key=lambda bout: bout.median_ns)[len(bouts) // 2]
 
 
 def intended_round_trip_ns(state: Duplex) -> float:

@@ -41,6 +41,8 @@ from topologies.emulation.ownership import owned_folder, reap
 from workloads.job import Job, Rank
 
 RENDEZVOUS_PORT = 29_500
+CALIBRATIONS = 2
+"""A calibration that the spans' measurement does not confirm is made anew, once."""
 
 
 @dataclass
@@ -134,8 +136,11 @@ def preflight(scenario: Scenario, twin: Twin) -> Capabilities:
 
 def measure_before(network: Network, twin: Twin) -> list[fidelity.Check]:
     """Calibrate and measure the aged spans, then set them for the reference phase."""
-    network.calibrate(twin.initial)
-    checks = network.measure("before training", twin.initial)
+    for _ in range(CALIBRATIONS):
+        network.calibrate(twin.initial)
+        checks = network.measure("before training", twin.initial)
+        if all(check.ok for check in checks):
+            break
     checks.append(fidelity.check_cables(network.controller.health().miswired))
     network.set_spans(dict.fromkeys(twin.graph.spans, twin.reference))
     return checks

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.probing import PINGS, TRAIN_FRAMES, _parse_pings, train_shape
+from experiments.probing import (
+    PINGS,
+    TRAIN_FRAMES,
+    RoundTrips,
+    _parse_pings,
+    train_shape,
+    typical,
+)
 from topologies.emulation.errors import EmulationError
 from topologies.emulation.prober import HEADERS
 from topologies.linkstate import LinkState
@@ -49,6 +56,12 @@ def test_pings_are_read_without_the_first() -> None:
     seen = _parse_pings("west-east", PING)
     assert seen.median_ns == pytest.approx(10.2e6)
     assert seen.lost == PINGS - 4
+
+
+def test_the_typical_bout_is_the_middle_one_whole() -> None:
+    bouts = [RoundTrips(median, median / 10, 0) for median in (9e6, 2e6, 2.1e6, 5e6, 1.9e6)]
+    assert typical(bouts) == bouts[2]
+    assert typical(bouts[:1]) == bouts[0]
 
 
 @pytest.mark.parametrize("lines", [1, 2, 3])
