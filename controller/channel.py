@@ -22,6 +22,7 @@ from controller.app import Application
 from controller.errors import ControllerError, IntentError
 from controller.messages import (
     Changed,
+    Crossed,
     Fault,
     Health,
     LinkChange,
@@ -82,6 +83,11 @@ def api(application: Application) -> FastAPI:
     def routes() -> dict[str, dict[str, tuple[str, ...] | None]]:
         """Worker -> worker -> nodes on the way that most flows take; null: none arrives."""
         return reports.routes()
+
+    @app.get("/crossings")
+    def crossings() -> dict[str, dict[str, Crossed]]:
+        """Worker -> worker -> span -> share of the flows that cross it: forward, backward."""
+        return reports.crossings()
 
     @app.get("/path/{source}/{target}", responses=_WRONG)
     def path(source: str, target: str) -> tuple[Way, ...]:

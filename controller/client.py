@@ -14,14 +14,24 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from controller.errors import ControllerError
-from controller.messages import Changed, Health, LinkChange, Probing, SpanReport, Traffic, Way
+from controller.messages import (
+    Changed,
+    Crossed,
+    Health,
+    LinkChange,
+    Probing,
+    SpanReport,
+    Traffic,
+    Way,
+)
 from controller.routes import Demand
 from topologies.linkstate import LinkState
 
 _POLL_S = 0.02
 Answer = TypeVar("Answer")
 Paths = dict[str, dict[str, "list[str] | None"]]
-_PATHS = TypeAdapter(Paths)
+Crossings = dict[str, dict[str, Crossed]]
+_PATHS, _CROSSINGS = TypeAdapter(Paths), TypeAdapter(Crossings)
 _WAYS = TypeAdapter(list[Way])
 _SPANS = TypeAdapter(dict[str, SpanReport])
 _CHANGED, _HEALTH, _TRAFFIC = TypeAdapter(Changed), TypeAdapter(Health), TypeAdapter(Traffic)
@@ -56,6 +66,10 @@ class ControllerClient:
     def routes(self) -> Paths:
         """Return worker -> worker -> nodes on the way; None where packets would not arrive."""
         return self._request(_PATHS, "GET", "/routes")
+
+    def crossings(self) -> Crossings:
+        """Return worker -> worker -> span -> share of the flows that cross it, both ways."""
+        return self._request(_CROSSINGS, "GET", "/crossings")
 
     def ways(self, source: str, target: str) -> list[Way]:
         """Return every way that packets from one worker to another may take."""

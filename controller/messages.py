@@ -208,6 +208,10 @@ class Traffic(Message):
     flows: tuple[FlowRate, ...]
 
 
+Crossed = dict[str, tuple[float, float]]
+"""By span, the share of the flows between two workers that cross it forward, and backward."""
+
+
 class Way(Message):
     """A way that packets take, and the share of the flows that take it."""
 

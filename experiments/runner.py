@@ -30,6 +30,7 @@ from experiments.traffic import (
     expected_run_bytes,
     routes_by_step,
     routing_slack,
+    splitting_slack,
 )
 from experiments.training import Training
 from experiments.twin import Twin, load_twin
@@ -175,7 +176,8 @@ def train(
     first, last = session.snapshots[0], session.snapshots[-1]
     routed = routes_by_step(session.routes, system_steps(record.steps, len(job.ranks)))
     expected = expected_run_bytes(twin, routed, job.strategy, job.steps)
-    slack = routing_slack(twin, routed, job.strategy)
+    splitting = splitting_slack(twin, routed, job.strategy, job.steps)
+    rerouting = routing_slack(twin, routed, job.strategy)
     moved: dict[str, list[float]] = {}
     for span in twin.graph.spans:
         moved[span] = []
@@ -185,12 +187,12 @@ def train(
             checks += fidelity.check_counters(subject, before, after)
             moved[span].append(after.delivered_bytes - before.delivered_bytes)
             if expected[span][index] and not session.rerouted:
+                slack = splitting[span][index] + rerouting[span][index]
                 checks.append(
-                    fidelity.check_bytes(
-                        subject, expected[span][index], moved[span][index], slack[span][index]
-                    )
+                    fidelity.check_bytes(subject, expected[span][index], moved[span][index], slack)
                 )
-    if session.rerouted:  # in the middle of a step: nobody knows what took which way
+    # Nobody knows what took which way, of several or in the middle of a step.
+    if session.rerouted or any(map(any, splitting.values())):
         entered = arrivals(twin.graph, moved)
         for campus, least in expected_arrivals(twin, job.strategy, job.steps).items():
             checks.append(fidelity.check_arrivals(campus, least, entered[campus]))

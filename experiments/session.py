@@ -74,7 +74,7 @@ class Session:
         self.rerouted |= by_itself
         last_ns = self.routes[-1][0] if self.routes else 0
         at_ns = max(last_ns, health.in_force_ns)  # a controller started anew no longer knows
-        self.routes.append((at_ns, network.supervised.ask(ControllerClient.routes)))
+        self.routes.append((at_ns, network.supervised.ask(ControllerClient.crossings)))
 
 
 def train_through(

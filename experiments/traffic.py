@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 
 from experiments.coherence import SystemStep
@@ -13,8 +13,8 @@ from topologies.linkstate import ETHERNET_HEADER
 TCP_HEADERS = 52
 """IPv4, TCP and its time stamp option."""
 
-Routes = Mapping[str, Mapping[str, list[str] | None]]
-"""The nodes on the way from worker to worker."""
+Routes = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
+"""Worker -> worker -> span -> the share of the flows between them that cross it, by direction."""
 
 Flow = tuple[Host, Host, float]
 """Sender, receiver, bytes."""
@@ -23,19 +23,12 @@ Flow = tuple[Host, Host, float]
 def expected_span_bytes(twin: Twin, routes: Routes, strategy: str) -> dict[str, list[float]]:
     """Return the bytes on the wire that one step's gradients take over each span, by direction.
 
-    Full frames with their headers, without acknowledgements. ``routes`` gives the nodes on the path
-    between two hosts. ``[first to second campus, second to first]``.
+    Full frames with their headers, without acknowledgements. ``[first to second campus, second to
+    first]``.
     """
-    on_the_wire = _on_the_wire(twin)
     expected = {span: [0.0, 0.0] for span in twin.graph.spans}
-    ends = {(link.a, link.b): span for span, link in twin.graph.spans.items()}
-    for sender, receiver, moved in step_flows(twin.graph.workers, twin.gradient_bytes, strategy):
-        path = routes[sender.name][receiver.name] or []
-        for a, b in pairwise(path):
-            if (a, b) in ends:
-                expected[ends[a, b]][0] += moved * on_the_wire
-            elif (b, a) in ends:
-                expected[ends[b, a]][1] += moved * on_the_wire
+    for span, way, moved, share in _crossings(twin, routes, strategy):
+        expected[span][way] += moved * share
     return expected
 
 
@@ -52,6 +45,19 @@ def expected_run_bytes(
     return total
 
 
+def splitting_slack(
+    twin: Twin, routed: Sequence[tuple[int, Routes]], strategy: str, steps: int
+) -> dict[str, list[float]]:
+    """Return by how much that may be off: a flow that has several ways takes one of them."""
+    slack = {span: [0.0, 0.0] for span in twin.graph.spans}
+    ends = [step for step, _ in routed[1:]] + [steps]
+    for (begin, routes), end in zip(routed, ends, strict=True):
+        for span, way, moved, share in _crossings(twin, routes, strategy):
+            if share < 1:
+                slack[span][way] += moved * max(share, 1 - share) * (end - begin)
+    return slack
+
+
 def routes_by_step(
     routed: Sequence[tuple[int, Routes]], steps: Sequence[SystemStep]
 ) -> list[tuple[int, Routes]]:
@@ -66,7 +72,7 @@ def routes_by_step(
 def routing_slack(
     twin: Twin, routed: Sequence[tuple[int, Routes]], strategy: str
 ) -> dict[str, list[float]]:
-    """Return by how much that may be off: a step during which routes change goes either way."""
+    """Return by how much it may be off besides: a step in which routes change goes either way."""
     slack = {span: [0.0, 0.0] for span in twin.graph.spans}
     steps = [expected_span_bytes(twin, routes, strategy) for _, routes in routed]
     for before, after in pairwise(steps):
@@ -93,6 +99,17 @@ def arrivals(graph: Graph, moved: Mapping[str, Sequence[float]]) -> dict[str, fl
         entering[campus[link.b]] += moved[span][0]
         entering[campus[link.a]] += moved[span][1]
     return entering
+
+
+def _crossings(
+    twin: Twin, routes: Routes, strategy: str
+) -> Iterator[tuple[str, int, float, float]]:
+    """Yield span, direction, a step's bytes on the wire of each flow that may cross, its share."""
+    for sender, receiver, moved in step_flows(twin.graph.workers, twin.gradient_bytes, strategy):
+        for span, shares in routes[sender.name][receiver.name].items():
+            for way, share in enumerate(shares):
+                if share:
+                    yield span, way, moved * _on_the_wire(twin), share
 
 
 def _on_the_wire(twin: Twin) -> float:

@@ -27,6 +27,7 @@ from topologies.linkstate import Jitter, LinkState, Loss
 ROUTES = {
     ("GET", "/health"): (),
     ("GET", "/routes"): (),
+    ("GET", "/crossings"): (),
     ("GET", "/path/{source}/{target}"): (400,),
     ("GET", "/spans"): (),
     ("GET", "/traffic"): (),
@@ -264,6 +265,7 @@ def test_health_says_what_is_missing(lonely: Channel) -> None:
     assert health.switches.ready == 0
     others = ["north-w2", "south-w1", "south-w2", "east-w1"]
     assert lonely.client.routes()["north-w1"] == dict.fromkeys(others)
+    assert lonely.client.crossings()["north-w1"] == {other: {} for other in others}
     with pytest.raises(ControllerError, match=r"lacks: .*east-border"):
         lonely.client.wait_ready(0.05)
 
@@ -297,6 +299,15 @@ def test_what_is_asked_for_is_done_and_told(channel: Channel) -> None:
         status, _ = channel.put("/links", {"south-east": {"loss": loss, "up": None}})
         told = client.spans()["south-east"].told
         assert (status, told.loss, told.up) == (200, seen, True)
+    client.set_policy("ecmp")
+    client.set_links(dict.fromkeys(channel.application.wiring.graph.spans, LinkState(10**9, 0)))
+    crossed = client.crossings()["north-w1"]["south-w1"]
+    assert crossed == {"north-south": (1.0, 0.0)}
+    client.drain("north-south")
+    crossed = client.crossings()["north-w1"]["south-w1"]
+    assert crossed == {"north-east": (1.0, 0.0), "south-east": (0.0, 1.0)}
+    client.undrain("north-south")
+    client.set_policy("shortest-delay")
     client.drain("north-south")
     assert client.spans()["north-south"].drained
     assert client.health().drained == ("north-south",)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import networkx as nx
 import pytest
 
@@ -13,6 +15,7 @@ from experiments.traffic import (
     expected_span_bytes,
     routes_by_step,
     routing_slack,
+    splitting_slack,
 )
 from experiments.twin import Twin, twin_of
 from tests.fakes.scenarios import ring, scenario_of, tiny
@@ -22,14 +25,23 @@ WIRE = (9000 + 14) / (9000 - 52)
 """Headers of a full frame, on top of its data."""
 
 
-def routes(twin: Twin, avoiding: str | None = None) -> dict[str, dict[str, list[str]]]:
-    """Return the shortest path between all workers by hops."""
+def routes(twin: Twin, avoiding: str | None = None) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """Return what the shortest path between all workers, by hops, crosses."""
     whole: nx.Graph[str] = nx.Graph()
     for link in twin.graph.links:
         if not link.span or link.span != avoiding:
             whole.add_edge(link.a, link.b)
     names = [host.name for host in twin.graph.workers]
-    return {a: {b: nx.shortest_path(whole, a, b) for b in names if b != a} for a in names}
+    ends = {(link.a, link.b): (span, [1.0, 0.0]) for span, link in twin.graph.spans.items()}
+    ends |= {(b, a): (span, [0.0, 1.0]) for (a, b), (span, _) in ends.items()}
+    return {
+        a: {
+            b: dict(ends[hop] for hop in pairwise(nx.shortest_path(whole, a, b)) if hop in ends)
+            for b in names
+            if b != a
+        }
+        for a in names
+    }
 
 
 def test_a_ring_all_reduce_crosses_each_span_once() -> None:
@@ -113,6 +125,22 @@ def test_a_step_in_which_routes_change_goes_either_way() -> None:
     once = expected_span_bytes(twin, direct, "ddp")
     assert slack["north-south"] == pytest.approx([2 * moved for moved in once["north-south"]])
     assert routing_slack(twin, [(0, direct), (9, direct)], "ddp")["north-south"] == [0.0, 0.0]
+
+
+def test_a_flow_of_several_ways_takes_one_of_them() -> None:
+    twin = twin_of(scenario_of(ring()))
+    ways = routes(twin)
+    assert not any(map(any, splitting_slack(twin, [(0, ways)], "ddp", 10).values()))
+    per_edge = 2 * 5 / 6 * 1_000_000 * WIRE
+    # The flow from south to north, a fourth of whose kind go around by the east.
+    around = {"north-south": [0, 0.75], "south-east": [0.25, 0], "north-east": [0, 0.25]}
+    ways["south-w1"]["north-w2"] = around
+    expected = expected_run_bytes(twin, [(0, ways)], "ddp", 10)
+    slack = splitting_slack(twin, [(0, ways)], "ddp", 10)
+    assert expected["north-south"] == pytest.approx([0, 7.5 * per_edge])
+    assert slack["north-south"] == pytest.approx([0, 7.5 * per_edge])
+    assert expected["south-east"] == pytest.approx([2.5 * per_edge, 10 * per_edge])
+    assert slack["south-east"] == pytest.approx([7.5 * per_edge, 0])
 
 
 def test_what_a_campus_is_sent_enters_it_on_any_route() -> None:
