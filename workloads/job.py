@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from workloads.option import Value
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Job:
         port: of the rendezvous on rank 0.
         hosts_file: addresses and names of all machines, which stand in for name service, or None.
         log_folder: where each rank's output goes.
+        options: those of the strategy that are stated.
     """
 
     ranks: tuple[Rank, ...]
@@ -56,6 +59,7 @@ class Job:
     port: int
     hosts_file: str | None
     log_folder: str
+    options: dict[str, Value] = field(default_factory=dict)
 
     def log(self, rank: int) -> Path:
         """Return the log file of a rank."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -17,8 +17,6 @@ from workloads import strategies
 from workloads.compute import Pace
 from workloads.job import Job, Rank
 from workloads.model import BATCH, SizedModel, layers_for
-
-LEARNING_RATE = 0.01
 
 
 def train(
@@ -35,21 +33,24 @@ def train(
     layers = layers_for(job.gradient_bytes, job.bucket_bytes)
     pace = Pace(job.compute_ns, layers)
     model = SizedModel(job.gradient_bytes, layers, pace)
-    inputs, targets = torch.randn(2, BATCH, model.width)
-    with strategies.load(job.strategy)(model, job) as replica:
-        optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
+    data = torch.Generator().manual_seed(job.seed + 1 + me.rank)  # every rank has its own
+    inputs, targets = torch.randn(2, BATCH, model.width, generator=data)
+    with strategies.around(model, job) as replica:
+        optimizer = replica.optimizer()
         report({"kind": "ready", "rank": me.rank, "setup_ns": time.monotonic_ns() - begin_ns})
         wait()
         for step in range(job.steps):
             start_ns = time.monotonic_ns()
             replica.begin_step()
             pace.begin(start_ns)
-            entering = parameter_hash(model)
+            agreed = bits_of(replica.agreed())
             optimizer.zero_grad()
             loss = nn.functional.mse_loss(replica.module(inputs), targets)
             loss.backward()  # type: ignore[no-untyped-call]
             reduced_ns = time.monotonic_ns()
             optimizer.step()
+            updated_ns = time.monotonic_ns()
+            replica.end_step(step)
             end_ns = time.monotonic_ns()
             report(
                 {
@@ -58,14 +59,15 @@ def train(
                     "step": step,
                     "start_ns": start_ns,
                     "end_ns": end_ns,
-                    "first_communication_ns": replica.first_communication_ns,
-                    "compute_ns": pace.computed_ns - start_ns + end_ns - reduced_ns,
-                    "exposed_communication_ns": reduced_ns - pace.computed_ns,
+                    "first_communication_ns": replica.first_communication_ns or end_ns,
+                    "compute_ns": pace.computed_ns - start_ns + updated_ns - reduced_ns,
+                    "exposed_communication_ns": reduced_ns - pace.computed_ns + end_ns - updated_ns,
                     "loss": loss.item(),
-                    "hash": entering,
+                    "hash": agreed,
+                    "divergence": replica.divergence,
                 }
             )
-    report({"kind": "trained", "rank": me.rank, "hash": parameter_hash(model)})
+        report({"kind": "trained", "rank": me.rank, "hash": bits_of(replica.agreed())})
     dist.destroy_process_group()
 
 
@@ -81,9 +83,11 @@ def join(job: Job, me: Rank) -> None:
     )
 
 
-def parameter_hash(model: nn.Module) -> str:
-    """Return a hash of every parameter's bits."""
+def bits_of(tensors: Iterable[torch.Tensor] | None) -> str | None:
+    """Return a hash of every bit of some tensors; None of none."""
+    if tensors is None:
+        return None
     digest = sha256()
-    for parameter in model.parameters():
-        digest.update(parameter.detach().numpy().data)
+    for tensor in tensors:
+        digest.update(tensor.detach().numpy().data)
     return digest.hexdigest()[:16]

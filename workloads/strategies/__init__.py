@@ -1,39 +1,55 @@
-"""Training strategies: how the ranks' gradients meet. One file each, found by name.
+"""Training strategies: how the ranks' gradients or parameters meet. One file each, found by name.
 
 A strategy ``some-name`` is the context manager ``some_name`` of the file ``some_name.py`` in this
-folder: it takes the model and the job, and yields a `Replica` for the training loop. Nothing here
-imports torch, so that a scenario is checked without it.
+folder: it takes the model, the job and its options, and yields a `Replica` for the training loop.
+The first sentence of its docstring is what users read. Beside it the file declares:
+
+- ``SYNCHRONOUS``: whether the parameters of all ranks must be bit-identical after every step;
+- ``OPTIONS``, if it has any: what the scenario may state, by name;
+- ``refuse(sites, options)``, if it cannot always run: why not, or None. Pure.
+
+None of these files imports torch but inside the context manager, so that a scenario is checked and
+strategies are listed without it.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from workloads.option import Option, Value
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from workloads.exchange.replica import Replica
     from workloads.job import Job
 
-    Strategy = Callable[[nn.Module, Job], AbstractContextManager["Replica"]]
+    Strategy = Callable[..., AbstractContextManager[Replica]]
+
+Options = Mapping[str, Value]
 
 
-class Replica(Protocol):
-    """A model as a strategy hands it to the loop."""
+@dataclass(frozen=True)
+class Declaration:
+    """What others need to know of a strategy, without running it.
 
-    @property
-    def module(self) -> nn.Module:
-        """What to call instead of the model."""
+    Attributes:
+        synchronous: whether all ranks' parameters must be bit-identical after every step. Where
+            not, ranks agree on something else, or only at times: see `Replica.agreed`.
+        options: what a scenario may state.
+        about: the first sentence of its docstring.
+    """
 
-    @property
-    def first_communication_ns(self) -> int:
-        """When this step's first byte left, by CLOCK_MONOTONIC."""
-
-    def begin_step(self) -> None:
-        """Forget the last step's times."""
+    synchronous: bool
+    options: Mapping[str, Option]
+    about: str
 
 
 def names() -> list[str]:
@@ -43,6 +59,56 @@ def names() -> list[str]:
 
 def load(name: str) -> Strategy:
     """Return the strategy of that name."""
-    function = name.replace("-", "_")
-    strategy: Strategy = getattr(importlib.import_module(f"{__name__}.{function}"), function)
+    strategy: Strategy = getattr(_module(name), name.replace("-", "_"))
     return strategy
+
+
+def around(model: nn.Module, job: Job) -> AbstractContextManager[Replica]:
+    """Return the job's strategy, with its options, around a model."""
+    return load(job.strategy)(model, job, **settled(job.strategy, job.options))
+
+
+def declaration(name: str) -> Declaration:
+    """Return what the strategy of that name declares."""
+    module = _module(name)
+    sentence = (load(name).__doc__ or "").strip().partition("\n")[0]
+    return Declaration(module.SYNCHRONOUS, getattr(module, "OPTIONS", {}), sentence)
+
+
+def descriptions() -> dict[str, str]:
+    """Return a sentence on each strategy, by name."""
+    return {name: declaration(name).about for name in names()}
+
+
+def settled(name: str, stated: Mapping[str, object]) -> dict[str, Value]:
+    """Return every option of a strategy: as stated, else by default.
+
+    Raises ValueError, beginning with the option's name, for one that is unknown or out of bounds.
+    """
+    options = declaration(name).options
+    for key in stated:
+        if key not in options:
+            near = get_close_matches(key, options, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            allowed = ", ".join(["name", *options])
+            raise ValueError(f"{key}: unknown key; allowed: {allowed}{hint}")
+    values = {}
+    for key, option in options.items():
+        try:
+            values[key] = option.checked(stated.get(key, option.default))
+        except ValueError as error:
+            raise ValueError(f"{key}: {str(stated[key])[:64]!r} {error}") from None
+    return values
+
+
+def refuse(name: str, sites: Sequence[str], options: Options) -> str | None:
+    """Say why a strategy cannot run on ranks at those sites with those options, all of them."""
+    if len(sites) < 2:
+        return "one worker alone has nobody to train with"
+    reason: Callable[[Sequence[str], Options], str | None] | None
+    reason = getattr(_module(name), "refuse", None)
+    return reason(sites, options) if reason else None
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")

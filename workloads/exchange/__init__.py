@@ -1,0 +1,1 @@
+"""How gradients and parameters cross between ranks: the arithmetic behind the strategies."""

@@ -1,0 +1,124 @@
+"""A model as a strategy hands it to the training loop."""
+
+# No deferred annotations here: DistributedDataParallel checks those of a communication hook.
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+LEARNING_RATE = 0.01
+
+Future = torch.futures.Future[torch.Tensor]
+
+
+class Replica:
+    """By itself, a model that trains alone; strategies change what they need to.
+
+    Attributes:
+        module: what to call instead of the model.
+        first_communication_ns: when this step's first byte left, by CLOCK_MONOTONIC, or 0.
+        divergence: how far this step found the rank from the mean of all (Euclidean), or None.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        """Take the model whose parameters are trained."""
+        self.model = model
+        self.module = model
+        self.first_communication_ns = 0
+        self.divergence: float | None = None
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Make what steps along the gradients."""
+        return torch.optim.SGD(self.model.parameters(), lr=LEARNING_RATE)
+
+    def begin_step(self) -> None:
+        """Forget what the last step left."""
+        self.first_communication_ns = 0
+        self.divergence = None
+
+    def end_step(self, step: int) -> None:
+        """Do what follows the optimizer's step number ``step``, from 0."""
+
+    def agreed(self) -> list[torch.Tensor] | None:
+        """Return what must be bit-identical on all ranks before the next step, if anything."""
+        return list(self.model.parameters())
+
+    def communicates(self) -> None:
+        """Note that bytes leave now."""
+        if not self.first_communication_ns:
+            self.first_communication_ns = time.monotonic_ns()
+
+
+class BucketReplica(Replica):
+    """A model under DistributedDataParallel, whose gradient buckets meet as a hook says."""
+
+    def __init__(self, model: nn.Module, bucket_bytes: int, hook: Callable[[Any], Future]) -> None:
+        """Wrap ``model``; its parameters are broadcast from rank 0.
+
+        ``hook`` takes a `torch.distributed.GradBucket` and promises the averaged gradients.
+        """
+        super().__init__(model)
+        self._hook = hook
+        self.module = DistributedDataParallel(
+            model, bucket_cap_mb=bucket_bytes / 2**20, gradient_as_bucket_view=True
+        )
+        self.module.register_comm_hook(None, self._meet)
+
+    def _meet(
+        self,
+        state: None,
+        bucket: dist.GradBucket,  # type: ignore[name-defined]
+    ) -> Future:
+        self.communicates()
+        return self._hook(bucket)
+
+
+class InTurn:
+    """A hook that lets buckets meet one after the other, in a thread of its own, beside backward.
+
+    For exchanges of several collectives: all ranks must begin the collectives of a group in the
+    same order, which continuations of torch's futures do not keep over gloo.
+    """
+
+    def __init__(self, average: Callable[[Any], torch.Tensor]) -> None:
+        """Take what returns the averaged gradients of a bucket, and may wait for them."""
+        self._average = average
+        self._waiting: queue.SimpleQueue[tuple[Any, Future] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def __call__(self, bucket: Any) -> Future:
+        """Promise a bucket's averaged gradients."""
+        averaged = Future()
+        self._waiting.put((bucket, averaged))
+        return averaged
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._waiting.put(None)
+
+    def _work(self) -> None:
+        while waiting := self._waiting.get():
+            bucket, averaged = waiting
+            try:
+                averaged.set_result(self._average(bucket))
+            except RuntimeError as error:
+                traceback.print_exc()
+                averaged.set_exception(error)  # type: ignore[arg-type]
+
+
+@contextmanager
+def in_turn(average: Callable[[Any], torch.Tensor]) -> Iterator[InTurn]:
+    """Let buckets meet in turn for as long as this lasts."""
+    hook = InTurn(average)
+    try:
+        yield hook
+    finally:
+        hook.close()

@@ -1,0 +1,47 @@
+"""A setting of a strategy: its default, its bounds and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Value = bool | int | float
+
+
+@dataclass(frozen=True)
+class Option:
+    """A switch where ``default`` is a bool, a whole number where it is an int, else a number.
+
+    Attributes:
+        default: taken where nothing is stated.
+        about: its meaning, for people.
+        least, most: the bounds of a number, themselves allowed.
+    """
+
+    default: Value
+    about: str
+    least: float = 0
+    most: float = float("inf")
+
+    def checked(self, value: object) -> Value:
+        """Return a stated value; raises ValueError that says what is allowed."""
+        if isinstance(self.default, bool):
+            if isinstance(value, bool):
+                return value
+            raise ValueError("must be true or false")
+        wanted: tuple[type, ...] = (int,) if isinstance(self.default, int) else (int, float)
+        if isinstance(value, bool) or not isinstance(value, wanted):
+            raise ValueError(f"must be {self.allowed}")
+        assert isinstance(value, int | float)
+        if not self.least <= value <= self.most:
+            raise ValueError(f"must be {self.allowed}")
+        return value if isinstance(self.default, int) else float(value)
+
+    @property
+    def allowed(self) -> str:
+        """Say in words what may be stated."""
+        if isinstance(self.default, bool):
+            return "true or false"
+        kind = "a whole number" if isinstance(self.default, int) else "a number"
+        if self.most == float("inf"):
+            return f"{kind} of {self.least:g} or more"
+        return f"{kind} from {self.least:g} to {self.most:g}"
