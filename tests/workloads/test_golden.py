@@ -1,4 +1,4 @@
-"""Golden arithmetic: synchronous ranks do what one process does with their mean gradient."""
+"""Golden arithmetic: what ranks compute together, one process computes by formulas alone."""
 
 from __future__ import annotations
 
@@ -6,37 +6,75 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.workloads.launcher import ROOT, loopback_job
 from workloads import strategies
 
+Values = NDArray[np.float64]
+
 CASES = [
-    ("ddp", "we"),
-    ("ddp", "wee"),
-    ("hierarchical", "we"),
-    ("hierarchical", "wwee"),
-    ("hierarchical", "wwweee"),
-    ("hierarchical", "wewe"),
-    ("hierarchical", "wwe"),
-    ("hierarchical", "wwees"),
-    ("hierarchical", "www"),
+    ("ddp", "we", {}),
+    ("ddp", "wee", {}),
+    ("hierarchical", "we", {}),
+    ("hierarchical", "wwee", {}),
+    ("hierarchical", "wwweee", {}),
+    ("hierarchical", "wewe", {}),
+    ("hierarchical", "wwe", {}),
+    ("hierarchical", "wwees", {}),
+    ("hierarchical", "www", {}),
+    ("fp16", "we", {}),
+    ("parallel-groups", "we", {"connections": 2}),
+    ("parallel-groups", "wee", {"connections": 3}),
+    ("local-sgd", "wee", {"every": 2}),
+    ("diloco", "we", {"every": 2, "inner_rate": 0.01}),
+    ("diloco", "wee", {"every": 3, "outer_rate": 0.5, "outer_momentum": 0.5}),
+    ("int8", "we", {}),
+    ("int8", "wee", {}),
+    ("int8", "wee", {"feedback": False}),
+    ("top-k", "we", {"density": 0.05}),
+    ("top-k", "wee", {"density": 0.3}),
 ]
-"""A strategy, and the site of each rank by its first letter."""
+"""A strategy, the site of each rank by its first letter, and options."""
+ONE_BUCKET = {"int8", "top-k"}
+"""What these send depends on which values are neighbours in a bucket: one matrix is all of it."""
 
 
-@pytest.mark.parametrize(("strategy", "sites"), CASES)
-def test_ranks_follow_the_mean_gradient(tmp_path: Path, strategy: str, sites: str) -> None:
-    ranks = len(sites)
-    job = loopback_job(tmp_path, ranks, strategy=strategy, gradient_bytes=8_000, bucket_bytes=3_000)
+@dataclass(frozen=True)
+class Found:
+    """By rank: parameters after each step, and what it said of them; by step, the reference."""
+
+    values: Values
+    reference: Values
+    agreed: list[list[str | None]]
+    communicated: list[list[bool]]
+    divergence: list[list[float | None]]
+
+
+def trained(
+    folder: Path, strategy: str, sites: str, options: dict[str, Any], layers: int = 4
+) -> Found:
+    job = loopback_job(
+        folder,
+        len(sites),
+        strategy=strategy,
+        options=options,
+        gradient_bytes=8_000 if layers > 1 else 4 * 40 * 40,
+        bucket_bytes=3_000,
+        steps=6,
+    )
     placed = tuple(replace(rank, site=site) for rank, site in zip(job.ranks, sites, strict=True))
-    job = replace(job, ranks=placed)
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("ddp_ranks.py")), job.to_json()],
+        [
+            *(sys.executable, "-P", str(Path(__file__).with_name("golden_ranks.py"))),
+            *(replace(job, ranks=placed).to_json(), str(layers)),
+        ],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -45,13 +83,67 @@ def test_ranks_follow_the_mean_gradient(tmp_path: Path, strategy: str, sites: st
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    replicas = np.array(found["ranks"])
-    assert replicas.shape == (ranks, 2000)
-    assert (replicas == replicas[0]).all(), "replicas are bit-identical"
-    reference = np.array(found["reference"])
-    # The same sums in another order: float32 carries 24 bits, over four steps.
-    np.testing.assert_allclose(replicas[0], reference, rtol=1e-5, atol=1e-7)
+    ranks = found["ranks"]
+    return Found(
+        np.array([rank["values"] for rank in ranks]),
+        np.array(found["reference"]).swapaxes(0, 1),
+        *([rank[key] for rank in ranks] for key in ("agreed", "communicated", "divergence")),
+    )
+
+
+@pytest.mark.parametrize(("strategy", "sites", "options"), CASES)
+def test_ranks_follow_the_reference(
+    tmp_path: Path, strategy: str, sites: str, options: dict[str, Any]
+) -> None:
+    found = trained(tmp_path, strategy, sites, options, 1 if strategy in ONE_BUCKET else 4)
+    assert found.values.shape == found.reference.shape
+    # The same sums in another order: float32 carries 24 bits, over six steps.
+    np.testing.assert_allclose(found.values, found.reference, rtol=1e-5, atol=1e-7)
+    for step, hashes in enumerate(zip(*found.agreed, strict=True)):
+        assert len(set(hashes)) == 1, "what is agreed on is bit-identical"
+        if strategies.declaration(strategy).synchronous:
+            assert hashes[0], "and that is all of it, in every step"
+            assert all(found.communicated[rank][step] for rank in range(len(sites)))
 
 
 def test_every_strategy_has_a_golden_test() -> None:
-    assert strategies.names() == sorted({strategy for strategy, _ in CASES})
+    others = {"powersgd"}
+    assert strategies.names() == sorted({strategy for strategy, _, _ in CASES} | others)
+
+
+@pytest.mark.parametrize("strategy", ["local-sgd", "diloco"])
+def test_ranks_that_train_alone_agree_at_times(tmp_path: Path, strategy: str) -> None:
+    found = trained(tmp_path, strategy, "wee", {"every": 3})
+    for step in range(6):
+        together = step % 3 == 2
+        alike = (found.values[:, step] == found.values[0, step]).all()
+        assert alike == together
+        for rank in range(3):
+            assert (found.agreed[rank][step] is not None) == together
+            assert found.communicated[rank][step] == together
+            divergence = found.divergence[rank][step]
+            assert (divergence is not None and divergence > 0) == together
+
+
+def test_divergence_is_the_distance_from_the_mean(tmp_path: Path) -> None:
+    last = trained(tmp_path, "local-sgd", "wee", {"every": 6})
+    alone = trained(tmp_path, "local-sgd", "wee", {"every": 7})
+    apart = alone.values[:, 5] - alone.values[:, 5].mean(axis=0)
+    told = [rank[5] for rank in last.divergence]
+    np.testing.assert_allclose(np.array(told, float), np.linalg.norm(apart, axis=1), rtol=1e-3)
+
+
+def test_powersgd_averages_whole_at_first_then_in_few_dimensions(tmp_path: Path) -> None:
+    found = trained(tmp_path, "powersgd", "wee", {"rank": 3}, layers=1)
+    assert (found.values == found.values[0]).all(), "replicas are bit-identical"
+    whole, values = found.reference[0], found.values[0]
+    np.testing.assert_allclose(values[:2], whole[:2], rtol=1e-5, atol=1e-7)
+    # The third step has no error to feed back yet: it is the mean gradient, projected orthogonally
+    # on as many dimensions as the rank (Vogels et al. 2019, algorithm 1).
+    mean = (whole[2] - whole[1]).reshape(40, 40)
+    taken = (values[2] - values[1]).reshape(40, 40)
+    left, sizes, _ = np.linalg.svd(taken)
+    assert sizes[2] > 100 * sizes[3]
+    basis = left[:, :3]
+    np.testing.assert_allclose(taken, basis @ basis.T @ mean, atol=1e-6)
+    assert np.linalg.norm(mean - taken) < np.linalg.norm(mean)

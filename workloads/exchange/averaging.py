@@ -1,0 +1,112 @@
+"""Averages of parameters, between which ranks train by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from workloads.exchange.replica import Replica
+
+
+def flat(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return a copy of all values in one row."""
+    return torch.cat([tensor.detach().flatten() for tensor in tensors])
+
+
+def write(values: torch.Tensor, tensors: Sequence[torch.Tensor]) -> None:
+    """Put a row of values back into tensors."""
+    begin = 0
+    with torch.no_grad():
+        for tensor in tensors:
+            tensor.copy_(values[begin : begin + tensor.numel()].view_as(tensor))
+            begin += tensor.numel()
+
+
+class AveragingReplica(Replica):
+    """Trains alone; after every ``every``-th step, all ranks take their mean parameters."""
+
+    def __init__(self, model: nn.Module, every: int) -> None:
+        """Take the model, which begins alike on all ranks."""
+        super().__init__(model)
+        self._every = every
+        self._apart = 0
+
+    def end_step(self, step: int) -> None:
+        """Average where the period ends."""
+        self._apart += 1
+        if self._apart == self._every:
+            self.synchronise()
+            self._apart = 0
+
+    def synchronise(self) -> None:
+        """Take the mean of all ranks' parameters."""
+        parameters = list(self.model.parameters())
+        own = flat(parameters)
+        mean = own / dist.get_world_size()
+        self.communicates()
+        dist.all_reduce(mean)
+        self.divergence = float((own - mean).norm())
+        write(mean, parameters)
+
+    def agreed(self) -> list[torch.Tensor] | None:
+        """Return the parameters right after they were averaged, and nothing in between."""
+        return None if self._apart else list(self.model.parameters())
+
+
+@dataclass(frozen=True)
+class Local:
+    """How ranks train by themselves, and what they make of how far they came.
+
+    Attributes:
+        inner_rate: learning rate of each rank's AdamW.
+        outer_rate, outer_momentum: of Nesterov's method along the mean way of all ranks.
+    """
+
+    inner_rate: float
+    outer_rate: float
+    outer_momentum: float
+
+    def inner(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+        """Make each rank's own optimizer."""
+        return torch.optim.AdamW(parameters, lr=self.inner_rate)
+
+    def outer(self, values: torch.Tensor) -> torch.optim.Optimizer:
+        """Make the optimizer of what all ranks agree on."""
+        return torch.optim.SGD(
+            [values], lr=self.outer_rate, momentum=self.outer_momentum, nesterov=True
+        )
+
+
+class OuterReplica(AveragingReplica):
+    """Trains alone by AdamW; the mean of how far ranks came is the gradient of an outer step.
+
+    Source: Douillard et al., DiLoCo: Distributed Low-Communication Training of Language Models,
+    arXiv:2311.08105 (2023), algorithm 1.
+    """
+
+    def __init__(self, model: nn.Module, every: int, local: Local) -> None:
+        """Take the model, which begins alike on all ranks."""
+        super().__init__(model, every)
+        self._local = local
+        self._outer_values = flat(list(model.parameters()))
+        self._outer = local.outer(self._outer_values)
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Make this rank's own."""
+        return self._local.inner(list(self.model.parameters()))
+
+    def synchronise(self) -> None:
+        """Step from where all began along the mean way that they came; begin there again."""
+        parameters = list(self.model.parameters())
+        way = self._outer_values - flat(parameters)
+        mean = way / dist.get_world_size()
+        self.communicates()
+        dist.all_reduce(mean)
+        self.divergence = float((way - mean).norm())
+        self._outer_values.grad = mean
+        self._outer.step()
+        write(self._outer_values, parameters)
