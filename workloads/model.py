@@ -8,10 +8,9 @@ import torch
 from torch import nn
 
 from workloads.compute import Pace, Paced
+from workloads.sizes import FLOAT_BYTES, layer_floats, matrix_width
 
-FLOAT_BYTES = 4
 BATCH = 4
-MAX_LAYERS = 64
 
 
 class Layer(nn.Module):
@@ -36,11 +35,10 @@ class SizedModel(nn.Module):
     def __init__(self, gradient_bytes: int, layers: int, pace: Pace) -> None:
         """Split the parameters over the layers; raises ValueError for less than one each."""
         super().__init__()
-        floats = gradient_bytes // FLOAT_BYTES
-        if floats < layers:
+        if gradient_bytes // FLOAT_BYTES < layers:
             raise ValueError(f"{gradient_bytes} bytes of gradients do not fill {layers} layers")
-        sizes = [floats // layers + (index < floats % layers) for index in range(layers)]
-        self.width = math.isqrt(sizes[-1])
+        sizes = layer_floats(gradient_bytes, layers)
+        self.width = matrix_width(gradient_bytes, layers)
         self.layers = nn.ModuleList(Layer(self.width, size) for size in sizes)
         self._pace = pace
 
@@ -49,9 +47,3 @@ class SizedModel(nn.Module):
         for index, layer in enumerate(self.layers):
             x = Paced.apply(layer(x), self._pace, index)  # type: ignore[no-untyped-call]
         return x
-
-
-def layers_for(gradient_bytes: int, bucket_bytes: int) -> int:
-    """Return how many layers let gradients fill buckets evenly: two per bucket, 8 to 64."""
-    buckets = math.ceil(gradient_bytes / bucket_bytes)
-    return max(1, min(max(8, 2 * buckets), MAX_LAYERS, gradient_bytes // FLOAT_BYTES))

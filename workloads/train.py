@@ -16,7 +16,8 @@ from torch import nn
 from workloads import strategies
 from workloads.compute import Pace
 from workloads.job import Job, Rank
-from workloads.model import BATCH, SizedModel, layers_for
+from workloads.model import BATCH, SizedModel
+from workloads.sizes import layers_for
 
 
 def train(
@@ -52,21 +53,22 @@ def train(
             updated_ns = time.monotonic_ns()
             replica.end_step(step)
             end_ns = time.monotonic_ns()
-            report(
-                {
-                    "kind": "step",
-                    "rank": me.rank,
-                    "step": step,
-                    "start_ns": start_ns,
-                    "end_ns": end_ns,
-                    "first_communication_ns": replica.first_communication_ns or end_ns,
-                    "compute_ns": pace.computed_ns - start_ns + updated_ns - reduced_ns,
-                    "exposed_communication_ns": reduced_ns - pace.computed_ns + end_ns - updated_ns,
-                    "loss": loss.item(),
-                    "hash": agreed,
-                    "divergence": replica.divergence,
-                }
-            )
+            record = {
+                "kind": "step",
+                "rank": me.rank,
+                "step": step,
+                "start_ns": start_ns,
+                "end_ns": end_ns,
+                # A step that sent nothing belongs where it ended.
+                "first_communication_ns": replica.first_communication_ns or end_ns,
+                "compute_ns": (pace.computed_ns - start_ns) + (updated_ns - reduced_ns),
+                "exposed_communication_ns": (reduced_ns - pace.computed_ns) + (end_ns - updated_ns),
+                "loss": loss.item(),
+                "hash": agreed,
+            }
+            if replica.divergence is not None:
+                record["divergence"] = replica.divergence
+            report(record)
         report({"kind": "trained", "rank": me.rank, "hash": bits_of(replica.agreed())})
     dist.destroy_process_group()
 

@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from tests.workloads.sockets import received
 from workloads import strategies
 from workloads.compute import Pace
 from workloads.job import Job
@@ -36,13 +37,16 @@ def values(model: nn.Module) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-def train(job: Job, rank: int, layers: int) -> dict[str, Any]:
-    """Train as one rank among others; return its parameters after each step."""
+def train(job: Job, rank: int, layers: int, *, tells_values: bool) -> dict[str, Any]:
+    """Train as one rank among others; return its parameters after each step, and more."""
     join(job, job.ranks[rank])
     model, pace = fresh(job, layers)
     found: dict[str, Any] = {"values": [], "agreed": [], "communicated": [], "divergence": []}
     with strategies.around(model, job) as replica:
         optimizer = replica.optimizer()
+        dist.barrier()
+        before = received(job.port)
+        dist.barrier()  # nobody sends gradients before all have counted
         for step in range(job.steps):
             inputs, targets = data_of(rank, step, model.width)
             replica.begin_step()
@@ -51,10 +55,15 @@ def train(job: Job, rank: int, layers: int) -> dict[str, Any]:
             nn.functional.mse_loss(replica.module(inputs), targets).backward()
             optimizer.step()
             replica.end_step(step)
-            found["values"].append(values(model).tolist())
+            if tells_values:
+                found["values"].append(values(model).tolist())
             found["agreed"].append(bits_of(replica.agreed()))
             found["communicated"].append(replica.first_communication_ns > 0)
             found["divergence"].append(replica.divergence)
+        found["received"] = {
+            ports: count - before.get(ports, 0) for ports, count in received(job.port).items()
+        }
+        dist.barrier()
     dist.destroy_process_group()
     return found
 
@@ -63,20 +72,20 @@ def main() -> None:
     from tests.workloads.references import reference
 
     torch.set_num_threads(1)
-    job, layers = Job.from_json(sys.argv[1]), int(sys.argv[2])
+    job, layers, wanted = Job.from_json(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "values"
     reader: dict[int, int] = {}
     for rank in range(len(job.ranks)):
         inside, outside = os.pipe()
         if (pid := os.fork()) == 0:
             with os.fdopen(outside, "w") as pipe:
-                json.dump(train(job, rank, layers), pipe)
+                json.dump(train(job, rank, layers, tells_values=wanted), pipe)
             os._exit(0)
         os.close(outside)
         reader[pid] = inside
     ranks: list[Any] = [json.load(os.fdopen(inside)) for inside in reader.values()]
     for pid in reader:
         os.waitpid(pid, 0)
-    print(json.dumps({"ranks": ranks, "reference": reference(job, layers)}))
+    print(json.dumps({"ranks": ranks, "reference": reference(job, layers) if wanted else None}))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,27 @@ def loopback_job(folder: Path, ranks: int, **changes: Any) -> Job:
         for rank in range(ranks)
     )
     return Job(ranks=tuple(places), **fields)
+
+
+def run_ranks(job: Job, sites: str, layers: int, tell: str) -> dict[str, Any]:
+    """Train a job by ``golden_ranks.py``, its ranks on the sites of those letters.
+
+    ``tell`` is ``values``, for parameters and their reference, or ``bytes``, for no parameters.
+    """
+    placed = tuple(replace(rank, site=site) for rank, site in zip(job.ranks, sites, strict=True))
+    script = Path(__file__).with_name("golden_ranks.py")
+    text = replace(job, ranks=placed).to_json()
+    done = subprocess.run(
+        [sys.executable, "-P", str(script), text, str(layers), tell],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 class Launcher:

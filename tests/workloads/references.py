@@ -53,6 +53,7 @@ def reference(job: Job, layers: int) -> list[list[list[float]]]:
         "top-k": Largest,
         "local-sgd": LocalSgd,
         "diloco": Diloco,
+        "streaming-diloco": Streaming,
     }
     rule: Rule = Synchronous()
     if job.strategy in rules:
@@ -188,3 +189,52 @@ class Diloco:
         self._velocity = self._momentum * self._velocity + way
         self._outer = self._outer - self._rate * (way + self._momentum * self._velocity)
         return [self._outer] * len(rows)
+
+
+class Streaming:
+    """The same by pieces: each is averaged in turn, and counts some steps later, in part."""
+
+    def __init__(
+        self,
+        every: int,
+        inner_rate: float,
+        outer_rate: float,
+        outer_momentum: float,
+        fragments: int,
+        delay: int,
+        mixing: float,
+    ) -> None:
+        self._every, self._inner_rate = every, inner_rate
+        self._rate, self._momentum = outer_rate, outer_momentum
+        self._fragments, self._delay, self._mixing = fragments, delay, mixing
+        self._inner: list[AdamW] = []
+        self._outer: Rows = []
+        self._velocity: list[torch.Tensor | float] = [0.0] * fragments
+        self._sent: dict[tuple[int, int], torch.Tensor] = {}
+        """The mean way, by the step after which it counts and the piece."""
+
+    def after(self, step: int, rows: Rows, gradients: Rows) -> Rows:
+        if not self._inner:
+            self._inner = [AdamW(self._inner_rate) for _ in rows]
+            self._outer = list(rows[0].chunk(self._fragments))
+        rows = [
+            inner.after(row, gradient)
+            for inner, row, gradient in zip(self._inner, rows, gradients, strict=True)
+        ]
+        pieces = [list(row.chunk(self._fragments)) for row in rows]
+        for number in range(self._fragments):
+            if (step + 1) % self._every == (
+                number + 1
+            ) * self._every // self._fragments % self._every:
+                ways = [self._outer[number] - row[number] for row in pieces]
+                self._sent[step + self._delay, number] = mean(ways)
+            if (way := self._sent.pop((step, number), None)) is None:
+                continue
+            self._velocity[number] = velocity = self._momentum * self._velocity[number] + way
+            self._outer[number] = self._outer[number] - self._rate * (
+                way + self._momentum * velocity
+            )
+            for row in pieces:
+                own, agreed = self._mixing * row[number], (1 - self._mixing) * self._outer[number]
+                row[number] = own + agreed
+        return [torch.cat(row) for row in pieces]

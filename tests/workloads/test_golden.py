@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.workloads.launcher import ROOT, loopback_job
+from tests.workloads.launcher import loopback_job, run_ranks
 from workloads import strategies
 
 Values = NDArray[np.float64]
@@ -35,6 +31,9 @@ CASES = [
     ("local-sgd", "wee", {"every": 2}),
     ("diloco", "we", {"every": 2, "inner_rate": 0.01}),
     ("diloco", "wee", {"every": 3, "outer_rate": 0.5, "outer_momentum": 0.5}),
+    ("streaming-diloco", "we", {"every": 3, "fragments": 2, "delay": 1, "inner_rate": 0.01}),
+    ("streaming-diloco", "wee", {"every": 3, "fragments": 3, "delay": 2, "mixing": 0.25}),
+    ("streaming-diloco", "we", {"every": 2, "fragments": 1, "delay": 0, "mixing": 0.0}),
     ("int8", "we", {}),
     ("int8", "wee", {}),
     ("int8", "wee", {"feedback": False}),
@@ -69,20 +68,7 @@ def trained(
         bucket_bytes=3_000,
         steps=6,
     )
-    placed = tuple(replace(rank, site=site) for rank, site in zip(job.ranks, sites, strict=True))
-    done = subprocess.run(
-        [
-            *(sys.executable, "-P", str(Path(__file__).with_name("golden_ranks.py"))),
-            *(replace(job, ranks=placed).to_json(), str(layers)),
-        ],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = run_ranks(job, sites, layers, "values")
     ranks = found["ranks"]
     return Found(
         np.array([rank["values"] for rank in ranks]),
@@ -123,6 +109,15 @@ def test_ranks_that_train_alone_agree_at_times(tmp_path: Path, strategy: str) ->
             assert found.communicated[rank][step] == together
             divergence = found.divergence[rank][step]
             assert (divergence is not None and divergence > 0) == together
+
+
+def test_fragments_that_are_taken_at_once_and_whole_are_diloco(tmp_path: Path) -> None:
+    """Of one fragment, without delay or mixing."""
+    shared = {"every": 2, "inner_rate": 0.01}
+    plain = trained(tmp_path, "diloco", "we", shared)
+    at_once = {**shared, "fragments": 1, "delay": 0, "mixing": 0.0}
+    streamed = trained(tmp_path, "streaming-diloco", "we", at_once)
+    assert (plain.values == streamed.values).all()
 
 
 def test_divergence_is_the_distance_from_the_mean(tmp_path: Path) -> None:

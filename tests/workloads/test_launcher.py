@@ -70,6 +70,22 @@ def test_the_same_seed_trains_the_same_parameters(
     assert launcher.of("trained")[0]["hash"] == trained[1].of("trained")[0]["hash"]
 
 
+def test_ranks_that_train_alone_tell_when_they_agree(tmp_path: Path, launch: Launch) -> None:
+    launcher = launch()
+    options = {"every": 2}
+    job = loopback_job(tmp_path, ranks=2, strategy="local-sgd", options=options, compute_ns=0)
+    launcher.start(job)
+    assert launcher.finish() == 0, launcher.errors()
+    for step in launcher.of("step"):
+        met = step["step"] % 2 == 1
+        assert (step["hash"] is None) == met, "a step before which they had not met"
+        assert ("divergence" in step) == met
+        assert step["start_ns"] < step["first_communication_ns"] <= step["end_ns"]
+        took_ns = step["compute_ns"] + step["exposed_communication_ns"]
+        assert took_ns == step["end_ns"] - step["start_ns"]
+    assert len({event["hash"] for event in launcher.of("trained")}) == 1
+
+
 def test_a_killed_rank_is_reported_first_and_the_hanging_end_with_it(
     tmp_path: Path, launch: Launch
 ) -> None:

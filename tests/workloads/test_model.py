@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.workloads.launcher import loopback_job
 from workloads.compute import Pace
 from workloads.job import Job
-from workloads.model import BATCH, MAX_LAYERS, SizedModel, layers_for
+from workloads.model import BATCH, SizedModel
+from workloads.sizes import MAX_LAYERS, layers_for
 
 MS = 10**6
 

@@ -16,6 +16,7 @@ def packed(values: torch.Tensor) -> torch.Tensor:
     """Return floats as bytes: a scale, then the nearest of 255 levels for each."""
     scale = values.abs().max() / LEVELS
     levels = torch.zeros_like(values) if scale == 0 else (values / scale).round_()
+    levels.clamp_(-LEVELS, LEVELS)  # the least of floats do not divide well
     return torch.cat([scale.reshape(1).view(torch.uint8), levels.to(torch.int8).view(torch.uint8)])
 
 

@@ -109,7 +109,7 @@ class InTurn:
             bucket, averaged = waiting
             try:
                 averaged.set_result(self._average(bucket))
-            except RuntimeError as error:
+            except Exception as error:  # it is that of the backward pass, which raises it
                 traceback.print_exc()
                 averaged.set_exception(error)  # type: ignore[arg-type]
 
