@@ -28,7 +28,13 @@ Class = Literal["coherent", "degraded", "incoherent"]
 
 @dataclass(frozen=True)
 class SystemStep:
-    """One step of all ranks: its number, times in ns, and whether replicas agreed before it."""
+    """One step of all ranks: its number, times in ns, and whether replicas agreed before it.
+
+    Attributes:
+        compared: whether ranks told what they agree on; those that train alone need not always.
+        identical: whether all told the same.
+        divergence: how far ranks were found from their mean (root mean square), or None.
+    """
 
     step: int
     start_ns: int
@@ -37,6 +43,8 @@ class SystemStep:
     duration_ns: int
     exposed_communication_ns: float
     identical: bool
+    compared: bool = True
+    divergence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,19 @@ def system_steps(records: Sequence[dict[str, Any]], ranks: int) -> list[SystemSt
                     np.mean([record["exposed_communication_ns"] for record in group])
                 ),
                 identical=len({record["hash"] for record in group}) == 1,
+                compared=all(record["hash"] for record in group),
+                divergence=_root_mean_square([it.get("divergence") for it in group]),
             )
         )
     return steps
+
+
+def differing_steps(steps: Sequence[SystemStep], *, synchronous: bool) -> int:
+    """Return before how many steps ranks did not hold alike what they must.
+
+    Under a synchronous strategy that is every parameter, and saying nothing of it is no excuse.
+    """
+    return sum(not step.identical or (synchronous and not step.compared) for step in steps)
 
 
 def steps_of_phases(
@@ -132,6 +150,11 @@ def recovery_s(phase: Sequence[SystemStep], begin_ns: int) -> float | None:
         if step.duration_ns <= RECOVERED * usual_ns:
             return (step.end_ns - begin_ns) / 1e9
     return None
+
+
+def _root_mean_square(found: Sequence[float | None]) -> float | None:
+    values = [value for value in found if value is not None]
+    return float(np.sqrt(np.mean(np.square(values)))) if values else None
 
 
 def _resampled_means(

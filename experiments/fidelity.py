@@ -236,7 +236,8 @@ def check_arrivals(campus: str, least: float, entered: float) -> Check:
 def check_bytes(span: str, expected: float, moved: float, slack: float = 0.0) -> Check:
     """Compare a span's wire bytes during training with what its all-reduces must move.
 
-    ``slack`` bytes may have gone another way, in steps during which routes changed.
+    ``slack`` bytes may have gone another way, in steps during which routes changed, or besides the
+    gradients.
     """
     tolerance = BYTES_TOLERANCE * expected + slack
     return Check(

@@ -72,10 +72,16 @@ def phase_results(
                     / 1e6,
                     2,
                 ),
+                "divergence": _last([step.divergence for step in phase_steps]),
                 "spans": spans,
             }
         )
     return {"steps_per_s": round(usual, 4), "step_ms": step_ms(reference)}, results
+
+
+def _last(found: Sequence[float | None]) -> float | None:
+    """Return the last that is known: how far apart ranks were as they last met."""
+    return next((value for value in reversed(found) if value is not None), None)
 
 
 def event_results(

@@ -14,8 +14,9 @@ from typing import Any
 
 from controller.errors import ControllerError
 from experiments import fidelity
-from experiments.coherence import system_steps
+from experiments.coherence import differing_steps, system_steps
 from experiments.errors import Interrupted, RunFailed
+from experiments.exchanges import exchanges_of
 from experiments.manifest import manifest_of
 from experiments.network import Network, running_network
 from experiments.record import Record, default_folder
@@ -28,6 +29,7 @@ from experiments.traffic import (
     arrivals,
     expected_arrivals,
     expected_run_bytes,
+    message_slack,
     routes_by_step,
     routing_slack,
     splitting_slack,
@@ -39,6 +41,7 @@ from topologies.emulation.capabilities import Capabilities, probe
 from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.lab import HOST_INTERFACE
 from topologies.emulation.ownership import owned_folder, reap
+from workloads import strategies
 from workloads.job import Job, Rank
 
 RENDEZVOUS_PORT = 29_500
@@ -175,9 +178,11 @@ def train(
         )
     first, last = session.snapshots[0], session.snapshots[-1]
     routed = routes_by_step(session.routes, system_steps(record.steps, len(job.ranks)))
-    expected = expected_run_bytes(twin, routed, job.strategy, job.steps)
-    splitting = splitting_slack(twin, routed, job.strategy, job.steps)
-    rerouting = routing_slack(twin, routed, job.strategy)
+    exchanges = exchanges_of(twin, job.strategy, job.options)
+    expected = expected_run_bytes(twin, routed, exchanges, job.steps)
+    splitting = splitting_slack(twin, routed, exchanges, job.steps)
+    rerouting = routing_slack(twin, routed, exchanges)
+    messages = message_slack(twin, routed, exchanges, job.steps)
     moved: dict[str, list[float]] = {}
     for span in twin.graph.spans:
         moved[span] = []
@@ -187,14 +192,16 @@ def train(
             checks += fidelity.check_counters(subject, before, after)
             moved[span].append(after.delivered_bytes - before.delivered_bytes)
             if expected[span][index] and not session.rerouted:
-                slack = splitting[span][index] + rerouting[span][index]
+                slack = sum(
+                    of[span][index] for of in (splitting, rerouting, messages)
+                )
                 checks.append(
                     fidelity.check_bytes(subject, expected[span][index], moved[span][index], slack)
                 )
     # Nobody knows what took which way, of several or in the middle of a step.
     if session.rerouted or any(map(any, splitting.values())):
         entered = arrivals(twin.graph, moved)
-        for campus, least in expected_arrivals(twin, job.strategy, job.steps).items():
+        for campus, least in expected_arrivals(twin, exchanges, job.steps).items():
             checks.append(fidelity.check_arrivals(campus, least, entered[campus]))
     return checks
 
@@ -218,7 +225,8 @@ def job_of(scenario: Scenario, twin: Twin, network: Network, folder: Path, logs:
     )
     return Job(
         ranks=ranks,
-        strategy=scenario.workload.strategy,
+        strategy=scenario.workload.strategy.name,
+        options=scenario.workload.strategy.options,
         gradient_bytes=twin.gradient_bytes,
         bucket_bytes=twin.bucket_bytes,
         compute_ns=twin.compute_ns,
@@ -243,7 +251,8 @@ def finish(
     workers = [campus.workers for campus in scenario.network.campuses.values()]
     steps = system_steps(record.steps, sum(workers))
     session = outcome.session
-    differing = sum(not step.identical for step in steps)
+    synchronous = strategies.declaration(scenario.workload.strategy.name).synchronous
+    differing = differing_steps(steps, synchronous=synchronous)
     reference, phases = phase_results(
         steps,
         session,

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from controller import policies
 from experiments.timeline import TimelineEvent
@@ -18,6 +18,7 @@ from topologies.suggest import unknown
 from topologies.units import Duration, Rate, Scale, Size
 from topologies.upgrades.upgrade import Usd
 from workloads import strategies
+from workloads.option import Value
 
 MAX_STEPS = 100_000
 
@@ -55,10 +56,36 @@ class ControllerSpec(FileModel):
     )
 
 
+class StrategySpec(FileModel):
+    """How gradients or parameters meet: a strategy by its name, and its options beside that."""
+
+    model_config = ConfigDict(extra="allow")  # checked by the strategy's own declaration
+
+    name: Annotated[str, _one_of("strategy", strategies.names())] = "ddp"
+
+    @property
+    def options(self) -> dict[str, Value]:
+        """All options, as stated or by default; raises ValueError for one that is wrong."""
+        return strategies.settled(self.name, self.model_extra or {})
+
+
+def _strategy(value: object) -> object:
+    """Take a name alone for a strategy without stated options."""
+    if isinstance(value, str):
+        if value not in strategies.names():
+            raise ValueError(unknown("strategy", value, strategies.names()))
+        return {"name": value}
+    if not isinstance(value, dict | StrategySpec):
+        raise ValueError("must be a name, such as ddp, or hold one: {name: local-sgd, every: 8}")
+    return value
+
+
 class WorkloadSpec(FileModel):
     """What is trained, in the real system's quantities."""
 
-    strategy: Annotated[str, _one_of("strategy", strategies.names())] = "ddp"
+    strategy: Annotated[
+        StrategySpec, BeforeValidator(_strategy, json_schema_input_type=str | StrategySpec)
+    ] = StrategySpec()
     gradients: Size = Field(description="bytes all-reduced per step")
     bucket: Size = Field(25 * 2**20, description="gradients are all-reduced in buckets this large")
     compute: Duration = Field(description="forward and backward of one step on the accelerators")
@@ -148,6 +175,7 @@ class Scenario(FileModel):
             raise ValueError("network: one worker alone has nobody to train with; add workers")
         self._check_names()
         self._check_drains()
+        self._check_strategy()
         before = self.workload.reference_steps
         for index, event in enumerate(self.timeline):
             where = f"timeline.{index}"
@@ -198,6 +226,25 @@ class Scenario(FileModel):
                 raise ValueError(f"{where}: {unknown(kind, name, allowed)}")
         for name in ducts & set(spans):
             raise ValueError(f'network.spans: "{name}" is both a span and a duct')
+
+    def _check_strategy(self) -> None:
+        """Raise ValueError, located, for an option that is wrong or a strategy that cannot run."""
+        chosen, where = self.workload.strategy, "workload.strategy"
+        try:
+            options = chosen.options
+        except ValueError as error:
+            raise ValueError(f"{where}.{error}") from None
+        campuses = self.network.campuses.items()
+        sites = [name for name, campus in campuses for _ in range(campus.workers)]
+        if reason := strategies.refuse(chosen.name, sites, options):
+            raise ValueError(f"{where}: {chosen.name} cannot run: {reason}")
+        every, reference = options.get("every", 1), self.workload.reference_steps
+        if every > reference:
+            raise ValueError(
+                f"{where}.every: ranks would not meet in the reference of {reference} steps, so "
+                f"nothing could be compared with it; let them meet every {reference} steps or "
+                f"more often, or make workload.reference_steps {every} or more"
+            )
 
     def _check_drains(self) -> None:
         """Raise ValueError, located, for a drain that leaves no way, or that is out of turn."""

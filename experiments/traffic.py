@@ -1,60 +1,61 @@
-"""What training moves over each span: the collectives of each strategy, in bytes. Pure."""
+"""What training moves over each span: the exchanges of its strategy, by their routes. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby, pairwise
+from dataclasses import replace
+from itertools import pairwise
 
 from experiments.coherence import SystemStep
+from experiments.exchanges import Exchange, Flow
 from experiments.twin import Twin
-from topologies.graph import Graph, Host
+from topologies.graph import Graph
 from topologies.linkstate import ETHERNET_HEADER
 
 TCP_HEADERS = 52
 """IPv4, TCP and its time stamp option."""
 
+MESSAGE_BYTES = 300
+"""What a message takes besides its data, each way at most: gloo's header (84 B) or notice (42 B),
+and two frames of 66 B for either and its acknowledgement. Grade: computed from gloo's bytes on
+loopback; it matters where messages are small."""
+
 Routes = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
 """Worker -> worker -> span -> the share of the flows between them that cross it, by direction."""
 
-Flow = tuple[Host, Host, float]
-"""Sender, receiver, bytes."""
 
-
-def expected_span_bytes(twin: Twin, routes: Routes, strategy: str) -> dict[str, list[float]]:
-    """Return the bytes on the wire that one step's gradients take over each span, by direction.
+def span_bytes(twin: Twin, routes: Routes, flows: Sequence[Flow]) -> dict[str, list[float]]:
+    """Return the bytes on the wire that flows take over each span, by direction.
 
     Full frames with their headers, without acknowledgements. ``[first to second campus, second to
     first]``.
     """
     expected = {span: [0.0, 0.0] for span in twin.graph.spans}
-    for span, way, moved, share in _crossings(twin, routes, strategy):
+    for span, way, moved, share in _crossings(twin, routes, flows):
         expected[span][way] += moved * share
     return expected
 
 
 def expected_run_bytes(
-    twin: Twin, routed: Sequence[tuple[int, Routes]], strategy: str, steps: int
+    twin: Twin, routed: Sequence[tuple[int, Routes]], exchanges: Sequence[Exchange], steps: int
 ) -> dict[str, list[float]]:
     """Return the same of a whole run of ``steps``, whose routes changed at some of them."""
     total = {span: [0.0, 0.0] for span in twin.graph.spans}
-    ends = [step for step, _ in routed[1:]] + [steps]
-    for (begin, routes), end in zip(routed, ends, strict=True):
-        for span, ways in expected_span_bytes(twin, routes, strategy).items():
-            for way, moved in enumerate(ways):
-                total[span][way] += moved * (end - begin)
+    for routes, exchange, times in _periods(routed, exchanges, steps):
+        for span, way, moved, share in _crossings(twin, routes, exchange.flows):
+            total[span][way] += moved * share * times
     return total
 
 
 def splitting_slack(
-    twin: Twin, routed: Sequence[tuple[int, Routes]], strategy: str, steps: int
+    twin: Twin, routed: Sequence[tuple[int, Routes]], exchanges: Sequence[Exchange], steps: int
 ) -> dict[str, list[float]]:
     """Return by how much that may be off: a flow that has several ways takes one of them."""
     slack = {span: [0.0, 0.0] for span in twin.graph.spans}
-    ends = [step for step, _ in routed[1:]] + [steps]
-    for (begin, routes), end in zip(routed, ends, strict=True):
-        for span, way, moved, share in _crossings(twin, routes, strategy):
+    for routes, exchange, times in _periods(routed, exchanges, steps):
+        for span, way, moved, share in _crossings(twin, routes, exchange.flows):
             if share < 1:
-                slack[span][way] += moved * max(share, 1 - share) * (end - begin)
+                slack[span][way] += moved * max(share, 1 - share) * times
     return slack
 
 
@@ -70,24 +71,48 @@ def routes_by_step(
 
 
 def routing_slack(
-    twin: Twin, routed: Sequence[tuple[int, Routes]], strategy: str
+    twin: Twin, routed: Sequence[tuple[int, Routes]], exchanges: Sequence[Exchange]
 ) -> dict[str, list[float]]:
-    """Return by how much it may be off besides: a step in which routes change goes either way."""
+    """Return by how much it may be off besides: what moves while routes change goes either way."""
     slack = {span: [0.0, 0.0] for span in twin.graph.spans}
-    steps = [expected_span_bytes(twin, routes, strategy) for _, routes in routed]
-    for before, after in pairwise(steps):
-        for span, ways in slack.items():
-            for way in (0, 1):
-                ways[way] += abs(after[span][way] - before[span][way])
+    for exchange in exchanges:
+        moved = [span_bytes(twin, routes, exchange.flows) for _, routes in routed]
+        for before, after in pairwise(moved):
+            for span, ways in slack.items():
+                for way in (0, 1):
+                    ways[way] += abs(after[span][way] - before[span][way])
     return slack
 
 
-def expected_arrivals(twin: Twin, strategy: str, steps: int) -> dict[str, float]:
+def message_slack(
+    twin: Twin, routed: Sequence[tuple[int, Routes]], exchanges: Sequence[Exchange], steps: int
+) -> dict[str, list[float]]:
+    """Return what messages may take besides their data, and as much the other way, in a run."""
+    besides = [
+        replace(
+            exchange,
+            flows=[
+                flow
+                for a, b, _ in exchange.flows
+                for flow in (
+                    (a, b, float(MESSAGE_BYTES * exchange.messages)),
+                    (b, a, float(MESSAGE_BYTES * exchange.messages)),
+                )
+            ],
+        )
+        for exchange in exchanges
+    ]
+    return expected_run_bytes(twin, routed, besides, steps)
+
+
+def expected_arrivals(twin: Twin, exchanges: Sequence[Exchange], steps: int) -> dict[str, float]:
     """Return the wire bytes that workers of each campus get from others in a run, on any route."""
     arriving = {host.campus: 0.0 for host in twin.graph.workers}
-    for sender, receiver, moved in step_flows(twin.graph.workers, twin.gradient_bytes, strategy):
-        if sender.campus != receiver.campus:
-            arriving[receiver.campus] += moved * steps * _on_the_wire(twin)
+    for exchange in exchanges:
+        times = exchange.times(0, steps)
+        for sender, receiver, moved in exchange.flows:
+            if sender.campus != receiver.campus:
+                arriving[receiver.campus] += moved * times * _on_the_wire(twin)
     return arriving
 
 
@@ -101,11 +126,21 @@ def arrivals(graph: Graph, moved: Mapping[str, Sequence[float]]) -> dict[str, fl
     return entering
 
 
+def _periods(
+    routed: Sequence[tuple[int, Routes]], exchanges: Sequence[Exchange], steps: int
+) -> Iterator[tuple[Routes, Exchange, int]]:
+    """Yield the routes in their order, and how many times each exchange takes place by them."""
+    ends = [step for step, _ in routed[1:]] + [steps]
+    for (begin, routes), end in zip(routed, ends, strict=True):
+        for exchange in exchanges:
+            yield routes, exchange, exchange.times(begin, end)
+
+
 def _crossings(
-    twin: Twin, routes: Routes, strategy: str
+    twin: Twin, routes: Routes, flows: Sequence[Flow]
 ) -> Iterator[tuple[str, int, float, float]]:
-    """Yield span, direction, a step's bytes on the wire of each flow that may cross, its share."""
-    for sender, receiver, moved in step_flows(twin.graph.workers, twin.gradient_bytes, strategy):
+    """Yield span, direction, bytes on the wire of each flow that may cross it, and its share."""
+    for sender, receiver, moved in flows:
         for span, shares in routes[sender.name][receiver.name].items():
             for way, share in enumerate(shares):
                 if share:
@@ -116,33 +151,3 @@ def _on_the_wire(twin: Twin) -> float:
     """Return the wire bytes of a byte of gradients, in full frames."""
     mtu = twin.reference.forward.mtu
     return (mtu + ETHERNET_HEADER) / (mtu - TCP_HEADERS)
-
-
-def step_flows(workers: Sequence[Host], gradient_bytes: float, strategy: str) -> list[Flow]:
-    """Return what each worker sends to others in one step; inside a campus only if ring-wise.
-
-    ``hierarchical`` leaves out what stays inside a campus. Raises ValueError for a strategy whose
-    traffic is not known.
-    """
-    if strategy == "ddp":
-        return ring_flows(workers, gradient_bytes)
-    if strategy != "hierarchical":
-        raise ValueError(f"the traffic of the strategy {strategy} is not known")
-    campuses = [list(group) for _, group in groupby(workers, key=lambda host: host.campus)]
-    sizes = set(map(len, campuses))
-    slices = sizes.pop() if len(sizes) == 1 else 1
-    return [
-        flow
-        for place in range(slices)
-        for flow in ring_flows([campus[place] for campus in campuses], gradient_bytes / slices)
-    ]
-
-
-def ring_flows(workers: Sequence[Host], gradient_bytes: float) -> list[Flow]:
-    """Return what gloo's ring all-reduce sends: 2 (n - 1) / n of the bytes along each edge.
-
-    Each rank sends to the one before it and receives from the one after (gloo/allreduce.cc).
-    """
-    n = len(workers)
-    moved = 2 * (n - 1) / n * gradient_bytes
-    return [(sender, workers[index - 1], moved) for index, sender in enumerate(workers) if n > 1]

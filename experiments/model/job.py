@@ -24,7 +24,7 @@ ranks that wait for a processor. Grade: calibrated, once for all, on 39 other po
 the switches themselves are the limit."""
 LAYERS = 8, 64
 FORWARD_SHARE = 1 / 3
-"""Layers and pace of the trained model, as `workloads.model` and `workloads.compute` have them."""
+"""Layers and pace of the trained model, as `workloads.sizes` and `workloads.compute` have them."""
 
 
 @dataclass(frozen=True)

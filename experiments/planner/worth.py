@@ -202,14 +202,16 @@ class Worth:
 
 def job_of(scenario: Scenario, twin: Twin) -> model.Job:
     """Return what a twin trains; raises NetworkError for a strategy that has no model."""
-    network = scenario.network
+    network, chosen = scenario.network, scenario.workload.strategy
+    periodic = chosen.name in ("local-sgd", "diloco")  # a ring all-reduce, at times
     try:
         return model.Job(
             sites=tuple(host.campus for host in twin.graph.workers),
             gradient_bytes=twin.gradient_bytes,
             bucket_bytes=twin.bucket_bytes,
             compute_s=twin.compute_ns / 1e9,
-            strategy=scenario.workload.strategy,  # type: ignore[arg-type]
+            strategy="ddp" if periodic else chosen.name,  # type: ignore[arg-type]
+            period=int(chosen.options["every"]) if periodic else 1,
             congestion_control=network.congestion_control,
             access_bps=min(twin.access_bps.values()),
             mtu=network.mtu,

@@ -12,6 +12,7 @@ from experiments.coherence import (
     SystemStep,
     classify,
     coherence_interval,
+    differing_steps,
     recovery_s,
     step_ms,
     steps_of_phases,
@@ -155,3 +156,16 @@ def test_recovery_ends_with_the_first_step_at_the_usual_pace() -> None:
     assert recovery_s(phase, begin_ns=900 * MS) == pytest.approx(0.1 + 0.3 + 0.18 + 0.105)
     assert recovery_s(steps_of([100, 100], begin_ms=1000), 1000 * MS) == pytest.approx(0.1)
     assert recovery_s([], 0) is None
+
+
+def test_ranks_that_train_alone_are_compared_when_they_say_so() -> None:
+    records = series([100, 100, 100])
+    for record in records[2:4]:
+        record.update(hash=None, divergence=3.0 + record["rank"])
+    records[4]["hash"] = None  # one of two
+    steps = system_steps(records, ranks=2)
+    assert [step.compared for step in steps] == [True, False, False]
+    assert [step.identical for step in steps] == [True, True, False]
+    assert differing_steps(steps, synchronous=False) == 1
+    assert differing_steps(steps, synchronous=True) == 2
+    assert [step.divergence for step in steps] == [None, pytest.approx(12.5**0.5), None]

@@ -203,7 +203,7 @@ def test_a_job_without_a_model_is_refused(changes: Mapping[str, object]) -> None
     ("gradients", "bucket"), [(4_000_000, 1_000_000), (1_200_000, 400_000), (10**9, 10**6), (40, 4)]
 )
 def test_buckets_are_those_of_the_trained_model(gradients: int, bucket: int) -> None:
-    from workloads.model import layers_for
+    from workloads.sizes import layers_for
 
     found = replace(JOB, gradient_bytes=gradients, bucket_bytes=bucket).buckets()
     assert sum(size for size, _ in found) == pytest.approx(gradients)

@@ -229,7 +229,46 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "strategy that is a list": (
         {"workload__strategy": ["ddp"]},
-        ("workload.strategy",),
+        ("workload.strategy", "must be a name, such as ddp"),
+    ),
+    "unknown strategy with options": (
+        {"workload__strategy": {"name": "dilocco", "every": 4}},
+        ("workload.strategy.name: 'dilocco'", 'did you mean "diloco"?'),
+    ),
+    "unknown option of a strategy": (
+        {"workload__strategy": {"name": "local-sgd", "evry": 4}},
+        (
+            "workload.strategy.evry: unknown key; allowed: name, every",
+            'did you mean "every"?',
+        ),
+    ),
+    "option of another strategy": (
+        {"workload__strategy": {"name": "ddp", "every": 4}},
+        ("workload.strategy.every: unknown key; allowed: name",),
+    ),
+    "option out of bounds": (
+        {"workload__strategy": {"name": "top-k", "density": 1.5}},
+        ("workload.strategy.density: '1.5' must be a number from 1e-06 to 1",),
+    ),
+    "option that is not whole": (
+        {"workload__strategy": {"name": "local-sgd", "every": 2.5}},
+        ("workload.strategy.every: '2.5' must be a whole number of 1 or more",),
+    ),
+    "option that is no number": (
+        {"workload__strategy": {"name": "powersgd", "rank": "four"}},
+        ("workload.strategy.rank: 'four' must be a whole number from 1 to 1024",),
+    ),
+    "option that is not a switch": (
+        {"workload__strategy": {"name": "int8", "feedback": 1}},
+        ("workload.strategy.feedback: '1' must be true or false",),
+    ),
+    "more fragments than turns": (
+        {"workload__strategy": {"name": "streaming-diloco", "every": 2, "fragments": 3}},
+        ("workload.strategy: streaming-diloco cannot run", "3 fragments", "every 2 steps"),
+    ),
+    "ranks that do not meet in the reference": (
+        {"workload__strategy": {"name": "diloco", "every": 5}},
+        ("workload.strategy.every: ranks would not meet in the reference of 4 steps",),
     ),
     "negative seed": ({"seed": -1}, ("seed: '-1'",)),
     "target above 1": ({"target": {"coherence": 2}}, ("target.coherence: '2'",)),
@@ -299,6 +338,14 @@ def test_what_is_missing_may_be_left_out() -> None:
     assert scenario.target.coherence == 0.95
 
 
+@pytest.mark.parametrize("stated", ["diloco", {"name": "diloco"}, {"name": "diloco", "every": 10}])
+def test_a_strategy_is_a_name_or_holds_one(stated: object) -> None:
+    data = tiny(workload__strategy=stated, workload__reference_steps=10, timeline=None)
+    chosen = scenario_of(data).workload.strategy
+    assert (chosen.name, chosen.options["every"]) == ("diloco", 10)
+    assert chosen.options["outer_rate"] == 0.7
+
+
 def test_numbers_may_be_whole_or_not(tmp_path: Path) -> None:
     loaded = load_scenario(write(tmp_path, tiny(target={"coherence": 1}, emulate__time=0.5)))
     assert loaded.emulate.time * 2 == 1
@@ -311,7 +358,14 @@ def test_bundled_scenarios_are_valid_and_can_be_built(path: Path) -> None:
     twin_of(scenario)
 
 
-@pytest.mark.parametrize("data", [tiny(), ring(), tiny(**{SPAN: CONDITION})], ids=str)
+LOCAL = {"name": "local-sgd", "every": 4}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [tiny(), ring(), tiny(**{SPAN: CONDITION}), tiny(workload__strategy=LOCAL)],
+    ids=str,
+)
 def test_a_dumped_scenario_is_read_back_the_same(tmp_path: Path, data: dict[str, Any]) -> None:
     scenario = scenario_of(data)
     dumped = scenario.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,159 @@
+"""What each strategy sends, exchange by exchange: who sends whom how many bytes, and when. Pure.
+
+The directions are those of gloo (torch 2.13), held by a test that reads the counters of every
+rank's connections.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from experiments.twin import Twin
+from topologies.graph import Host
+from workloads.sizes import FLOAT_BYTES, layer_floats, layers_for, matrix_width
+from workloads.strategies import Options
+from workloads.strategies.powersgd import WHOLE_STEPS
+from workloads.strategies.streaming_diloco import offsets
+
+Flow = tuple[Host, Host, float]
+"""Sender, receiver, bytes."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Bytes that workers send each other in some of the steps.
+
+    Attributes:
+        flows: in each of those steps. What ``hierarchical`` moves inside a campus is left out.
+        first: the first of them.
+        every: from one to the next.
+        end: no such step from here on, or None.
+        messages: in which each flow goes, in each of those steps.
+    """
+
+    flows: list[Flow]
+    first: int = 0
+    every: int = 1
+    end: int | None = None
+    messages: int = 0
+
+    def times(self, begin: int, end: int) -> int:
+        """Return how many of the steps from ``begin`` to before ``end`` are among them."""
+        last = end if self.end is None else min(end, self.end)
+        before = range(self.first, min(begin, last), self.every)
+        return len(range(self.first, last, self.every)) - len(before)
+
+
+def exchanges_of(twin: Twin, strategy: str, options: Options) -> list[Exchange]:
+    """Return what a twin's workers exchange under a strategy, with all of its options.
+
+    Raises ValueError for a strategy whose traffic is not known.
+    """
+    return exchanges(twin.graph.workers, twin.gradient_bytes, twin.bucket_bytes, strategy, options)
+
+
+def exchanges(
+    workers: Sequence[Host],
+    gradient_bytes: int,
+    bucket_bytes: int,
+    strategy: str,
+    options: Options,
+) -> list[Exchange]:
+    """Return the same of some workers and sizes."""
+    n, buckets = len(workers), math.ceil(gradient_bytes / bucket_bytes)
+    rounds = 4 * (n - 1)  # of a ring all-reduce: each of 2 (n - 1) goes in two segments
+    whole = Exchange(ring_flows(workers, gradient_bytes), messages=rounds * buckets)
+    if strategy == "ddp":
+        return [whole]
+    if strategy == "parallel-groups":
+        return [replace(whole, messages=whole.messages * int(options["connections"]))]
+    if strategy == "hierarchical":
+        return [replace(whole, flows=hierarchical_flows(workers, gradient_bytes))]
+    if strategy == "fp16":
+        return [replace(whole, flows=ring_flows(workers, gradient_bytes / 2))]
+    if strategy == "int8":
+        packet = gradient_bytes / FLOAT_BYTES / n + FLOAT_BYTES * buckets
+        flows = all_to_all_flows(workers, packet) + gather_flows(workers, packet)
+        return [Exchange(flows, messages=2 * n * buckets)]
+    if strategy == "top-k":
+        sent = max(buckets, options["density"] * gradient_bytes / FLOAT_BYTES)
+        flows = gather_flows(workers, 2 * FLOAT_BYTES * sent)
+        return [Exchange(flows, messages=2 * (n - 1) * buckets)]
+    if strategy == "powersgd":
+        factors = factor_bytes(gradient_bytes, bucket_bytes, int(options["rank"]))
+        flows = ring_flows(workers, factors)
+        return [
+            replace(whole, end=WHOLE_STEPS),
+            # Vectors, first factors, second factors.
+            Exchange(flows, first=WHOLE_STEPS, messages=3 * rounds * buckets),
+        ]
+    if strategy in ("local-sgd", "diloco"):
+        every = int(options["every"])
+        return [Exchange(whole.flows, first=every - 1, every=every, messages=rounds)]
+    if strategy == "streaming-diloco":
+        every, fragments = int(options["every"]), int(options["fragments"])
+        flows = ring_flows(workers, gradient_bytes / fragments)
+        return [
+            Exchange(flows, first, every, messages=rounds) for first in offsets(every, fragments)
+        ]
+    raise ValueError(f"the traffic of the strategy {strategy} is not known")
+
+
+def factor_bytes(gradient_bytes: int, bucket_bytes: int, rank: int) -> int:
+    """Return the bytes that PowerSGD averages: two factors of each matrix, and all vectors.
+
+    A matrix goes whole where its factors take more than half of its bytes (torch's hook).
+    """
+    layers = layers_for(gradient_bytes, bucket_bytes)
+    width = matrix_width(gradient_bytes, layers)
+    factors = 2 * width * rank
+    matrix = factors if 2 * factors < width**2 else width**2
+    return FLOAT_BYTES * sum(
+        matrix + floats - width**2 for floats in layer_floats(gradient_bytes, layers)
+    )
+
+
+def ring_flows(workers: Sequence[Host], moved: float) -> list[Flow]:
+    """Return what gloo's ring all-reduce sends: 2 (n - 1) / n of the bytes along each edge.
+
+    Each rank sends to the one before it and receives from the one after (gloo/allreduce.cc).
+    """
+    n = len(workers)
+    each = 2 * (n - 1) / n * moved
+    return [(sender, workers[index - 1], each) for index, sender in enumerate(workers) if n > 1]
+
+
+def gather_flows(workers: Sequence[Host], packet: float) -> list[Flow]:
+    """Return what gloo's all-gather sends: every packet but one along each edge of a ring.
+
+    Each rank sends to the one after it (gloo/allgather.cc).
+    """
+    n = len(workers)
+    after = [*workers[1:], workers[0]]
+    each = (n - 1) * packet
+    return [(sender, receiver, each) for sender, receiver in zip(workers, after, strict=True)]
+
+
+def all_to_all_flows(workers: Sequence[Host], packet: float) -> list[Flow]:
+    """Return what gloo's all-to-all sends: a packet from each rank to each other, directly."""
+    return [
+        (sender, receiver, packet)
+        for sender in workers
+        for receiver in workers
+        if sender is not receiver
+    ]
+
+
+def hierarchical_flows(workers: Sequence[Host], moved: float) -> list[Flow]:
+    """Return what crosses between campuses: a ring for each place, or one of first ranks."""
+    campuses = [list(group) for _, group in groupby(workers, key=lambda host: host.campus)]
+    sizes = set(map(len, campuses))
+    slices = sizes.pop() if len(sizes) == 1 else 1
+    return [
+        flow
+        for place in range(slices)
+        for flow in ring_flows([campus[place] for campus in campuses], moved / slices)
+    ]
