@@ -172,6 +172,17 @@ def plan(
 
 
 @app.command()
+def strategies(as_json: AsJson = False) -> None:
+    """List the training strategies, and the options that a scenario may state for each."""
+    from experiments.strategylist import listed, show_strategies
+
+    if as_json:
+        print(json.dumps(listed(), indent=1))
+    else:
+        show_strategies(console)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Show what this machine has and which back ends follow; exit with 3 if it cannot run."""
     from experiments.doctor import diagnosis, show_diagnosis

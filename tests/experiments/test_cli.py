@@ -25,9 +25,10 @@ from topologies.emulation import capabilities, ownership
 from topologies.emulation.errors import MachineError
 from topologies.graph import build_graph
 from topologies.linkstate import LinkState
+from workloads import strategies
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("demo", "run", "validate", "links", "doctor", "clean", "test")
+COMMANDS = ("demo", "run", "validate", "links", "strategies", "doctor", "clean", "test")
 
 
 def spanlab(*arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -257,6 +258,18 @@ def test_policies_are_listed(tmp_path: Path) -> None:
     done = spanlab("policies", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout) == policies.descriptions()
+
+
+def test_strategies_are_listed() -> None:
+    done = spanlab("strategies", "--json")
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    assert {name: it["about"] for name, it in found.items()} == strategies.descriptions()
+    assert found["ddp"] == {**found["ddp"], "synchronous": True, "options": {}}
+    assert found["diloco"]["options"]["outer_momentum"]["default"] == 0.9
+    for_people = spanlab("strategies")
+    assert for_people.returncode == 0
+    assert all(name in for_people.stdout for name in found)
 
 
 def test_commands_for_a_live_lab_say_that_there_is_none() -> None:
