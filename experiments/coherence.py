@@ -34,6 +34,7 @@ class SystemStep:
         compared: whether ranks told what they agree on; those that train alone need not always.
         identical: whether all told the same.
         divergence: how far ranks were found from their mean (root mean square), or None.
+        skew_ns: from when the first rank had computed to when the last had.
     """
 
     step: int
@@ -45,6 +46,7 @@ class SystemStep:
     identical: bool
     compared: bool = True
     divergence: float | None = None
+    skew_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def system_steps(records: Sequence[dict[str, Any]], ranks: int) -> list[SystemSt
             continue
         start_ns = min(record["start_ns"] for record in group)
         end_ns = max(record["end_ns"] for record in group)
+        computed_ns = [record["computed_ns"] for record in group]
         before_ns = steps[-1].end_ns if steps and steps[-1].step == number - 1 else start_ns
         steps.append(
             SystemStep(
@@ -81,6 +84,7 @@ def system_steps(records: Sequence[dict[str, Any]], ranks: int) -> list[SystemSt
                 identical=len({record["hash"] for record in group}) == 1,
                 compared=all(record["hash"] for record in group),
                 divergence=_root_mean_square([it.get("divergence") for it in group]),
+                skew_ns=max(computed_ns) - min(computed_ns),
             )
         )
     return steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import networkx as nx
@@ -19,6 +20,12 @@ from topologies.units import render
 
 PHASE_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 WIDTH, HEIGHT, MARGIN = 640.0, 420.0, 90.0
+RANK_TIMES = {
+    "compute_ms": "computing",
+    "wait_ms": "waiting for the slowest rank",
+    "network_ms": "network",
+}
+"""What the times of `ranktimes.RankTimes` are called."""
 
 
 def step_figure(
@@ -62,6 +69,37 @@ def step_figure(
         380,
         xaxis={"title": "time of the run (s)"},
         yaxis={"title": "step time (ms)", "range": [0, top_ms * 1.08]},
+    )
+
+
+def times_figure(result: Mapping[str, Any]) -> str:
+    """Return an HTML fragment: where the mean step's time goes, in every phase."""
+    import plotly.graph_objects as go
+
+    phases = [{"name": "reference", **result["reference"]}, *result["phases"]]
+    names = [phase["name"] for phase in phases]
+    figure = go.Figure()
+    for (key, label), pattern, colour in zip(
+        RANK_TIMES.items(), ("", "/", "x"), COLOURS, strict=False
+    ):
+        means = [fmean(rank[key] for rank in phase["ranks"]) for phase in phases]
+        figure.add_trace(
+            go.Bar(
+                x=means,
+                y=names,
+                name=label,
+                orientation="h",
+                marker={"color": colour, "pattern": {"shape": pattern}},
+                hovertemplate="%{y}: %{x:.1f} ms<extra>%{fullData.name}</extra>",
+            )
+        )
+    return figure_html(
+        figure,
+        150 + 40 * len(phases),
+        first=False,
+        barmode="stack",
+        xaxis={"title": "mean step of a rank (ms)"},
+        yaxis={"autorange": "reversed", "automargin": True},
     )
 
 

@@ -16,6 +16,11 @@ from typing import Any, TextIO
 
 from topologies.files import FileError
 
+_WAIT = """least(exposed_communication_ns,
+    max(computed_ns) over (partition by step) - computed_ns) as wait_ns"""
+_COLUMNS = {"steps": f"*, {_WAIT}", "spans": "*"}
+"""Steps also say how long a rank waited for the slowest (see `ranktimes`)."""
+
 
 def default_folder(name: str, run: str) -> Path:
     """Return ``runs/<name>-<time>-<id>`` below the current folder."""
@@ -32,6 +37,7 @@ class Record:
         self.origin_ns = time.monotonic_ns()
         self.steps: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
+        self.samples: list[dict[str, Any]] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
@@ -61,6 +67,7 @@ class Record:
 
     def sample(self, sample: dict[str, Any]) -> None:
         """Append one reading of a span's counters to ``spans.jsonl``."""
+        self.samples.append(sample)
         self._append("spans.jsonl", sample)
 
     def write(self, name: str, content: str | dict[str, Any]) -> Path:
@@ -85,7 +92,8 @@ class Record:
                 lines = self.folder / f"{name}.jsonl"
                 if lines.exists():
                     part = self.folder / f".{name}.part"
-                    database.read_json(str(lines)).write_parquet(str(part))
+                    table = database.read_json(str(lines))
+                    table.project(_COLUMNS[name]).write_parquet(str(part))
                     part.rename(self.folder / f"{name}.parquet")
 
     def discard(self) -> None:

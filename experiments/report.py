@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.coherence import PhasePlan, SystemStep
-from experiments.figures import map_svg, step_figure
+from experiments.figures import map_svg, step_figure, times_figure
 from experiments.manifest import quantities
 from experiments.pages import page
 from experiments.record import Record
@@ -32,9 +32,11 @@ def write_report(
         scenario=scenario,
         map=map_svg(scenario, twin.changes),
         step_figure=step_figure(steps, phases, result["events"], record.origin_ns) if steps else "",
+        times_figure=times_figure(result) if result["reference"] else "",
         quantities=quantities(scenario, twin),
         checks=checks,
         check_counts=Counter(check["name"] for check in checks),
+        hosts=[host.name for host in twin.graph.workers],
         manifest=json.loads((record.folder / "manifest.json").read_text()),
     )
     record.write("report.html", text)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from statistics import median
 from typing import Any
 
 from experiments.coherence import (
@@ -16,6 +18,7 @@ from experiments.coherence import (
     steps_of_phases,
     steps_per_s,
 )
+from experiments.ranktimes import rank_times
 from experiments.session import Session
 from experiments.timeline import DONE
 
@@ -24,12 +27,16 @@ SCHEMA = 1
 
 def phase_results(
     steps: Sequence[SystemStep],
+    records: Sequence[dict[str, Any]],
     session: Session,
     *,
     seed: int,
     largest_campus_share: float,
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """Return the ``reference`` and ``phases`` parts; phases without a whole step are left out."""
+    """Return the ``reference`` and ``phases`` parts; phases without a whole step are left out.
+
+    ``records`` are those of the ranks, from which ``steps`` were put together.
+    """
     phases, snapshots = session.phases, session.snapshots
     grouped = steps_of_phases(steps, phases)
     reference = [step for step in grouped[0] if step.step >= WARM_UP_STEPS] if grouped else []
@@ -73,10 +80,24 @@ def phase_results(
                     2,
                 ),
                 "divergence": _last([step.divergence for step in phase_steps]),
+                **_ranks(phase_steps, records),
                 "spans": spans,
             }
         )
-    return {"steps_per_s": round(usual, 4), "step_ms": step_ms(reference)}, results
+    return {
+        "steps_per_s": round(usual, 4),
+        "step_ms": step_ms(reference),
+        **_ranks(reference, records),
+    }, results
+
+
+def _ranks(steps: Sequence[SystemStep], records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return how far ranks were apart, and where the time of each went."""
+    times = rank_times(records, {step.step for step in steps})
+    return {
+        "skew_ms": round(median(step.skew_ns for step in steps) / 1e6, 2),
+        "ranks": [{key: round(it, 2) for key, it in asdict(rank).items()} for rank in times],
+    }
 
 
 def _last(found: Sequence[float | None]) -> float | None:

@@ -255,6 +255,7 @@ def finish(
     differing = differing_steps(steps, synchronous=synchronous)
     reference, phases = phase_results(
         steps,
+        record.steps,
         session,
         seed=scenario.seed,
         largest_campus_share=max(workers) / sum(workers),
@@ -282,7 +283,8 @@ def finish(
     }
     result["headline"] = headline(result)
     record.to_parquet()
-    record.write("trace.json", trace_of(record.steps, record.events, twin))
+    trace = trace_of(record.steps, record.events, record.samples, twin)
+    record.write("trace.json", trace)
     write_report(record, scenario, twin, result, steps, session.phases)
     record.write("result.json", result)
     record.close()

@@ -18,6 +18,7 @@ from workloads.compute import Pace
 from workloads.job import Job, Rank
 from workloads.model import BATCH, SizedModel
 from workloads.sizes import layers_for
+from workloads.wire import counters_of
 
 
 def train(
@@ -36,12 +37,12 @@ def train(
     model = SizedModel(job.gradient_bytes, layers, pace)
     data = torch.Generator().manual_seed(job.seed + 1 + me.rank)  # every rank has its own
     inputs, targets = torch.randn(2, BATCH, model.width, generator=data)
-    with strategies.around(model, job) as replica:
+    with counters_of(me.interface) as moved, strategies.around(model, job) as replica:
         optimizer = replica.optimizer()
         report({"kind": "ready", "rank": me.rank, "setup_ns": time.monotonic_ns() - begin_ns})
         wait()
         for step in range(job.steps):
-            start_ns = time.monotonic_ns()
+            start_ns, before = time.monotonic_ns(), moved()
             replica.begin_step()
             pace.begin(start_ns)
             agreed = bits_of(replica.agreed())
@@ -62,7 +63,10 @@ def train(
                 # A step that sent nothing belongs where it ended.
                 "first_communication_ns": replica.first_communication_ns or end_ns,
                 "compute_ns": (pace.computed_ns - start_ns) + (updated_ns - reduced_ns),
+                "computed_ns": pace.computed_ns,
                 "exposed_communication_ns": (reduced_ns - pace.computed_ns) + (end_ns - updated_ns),
+                "exchanges": [meeting.after(start_ns) for meeting in replica.met()],
+                **moved().since(before)._asdict(),
                 "loss": loss.item(),
                 "hash": agreed,
             }

@@ -84,7 +84,9 @@ def test_parquet_holds_the_lines(tmp_path: Path) -> None:
             f"SELECT count(*), max(step) FROM '{folder / 'steps.parquet'}' WHERE rank = 1"
         ).fetchall()[0]
         columns = database.sql(f"SELECT * FROM '{folder / 'spans.parquet'}'").columns
+        waits = database.sql(f"SELECT wait_ns FROM '{folder / 'steps.parquet'}'").fetchall()
     assert (count, last) == (14, 13)
+    assert waits == [(0,)] * 28  # ranks of a made-up run are alike
     assert columns == ["at_ns", "span", "direction", "bytes"]
     assert not [path for path in folder.iterdir() if path.name.endswith(".part")]
 

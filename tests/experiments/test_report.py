@@ -57,6 +57,7 @@ def page_of(
     )
     reference, found = phase_results(
         run.steps,
+        run.record.steps,
         session,
         seed=1,
         largest_campus_share=0.5,
@@ -132,15 +133,46 @@ def test_time_that_is_stretched_is_said(tmp_path: Path) -> None:
 def test_the_trace_has_a_track_per_rank_and_whole_steps(tmp_path: Path) -> None:
     run = FakeRun(tmp_path / "run")
     run.record.close()
-    trace = trace_of(run.record.steps, run.record.events, run.twin)
-    names = [line["args"]["name"] for line in trace["traceEvents"] if line["ph"] == "M"]
-    assert "rank 0 (west-w1)" in names
-    assert "rank 1 (east-w1)" in names
+    run.record.steps[0]["exchanges"] = [(2000, 9000, 512)]
+    samples = [
+        {
+            "at_ns": at_s * 10**9,
+            "span": "west-east",
+            "direction": "forward",
+            "delivered_bytes": moved,
+            "lost": lost,
+            "queue_drops": 0,
+            "early_drops": 1,
+        }
+        for at_s, moved, lost in ((1, 0, 0), (3, 500_000, 1), (4, 500_000, 5))
+    ]
+    trace = trace_of(run.record.steps, run.record.events, samples, run.twin)
+    process = {
+        line["args"]["name"]: line["pid"]
+        for line in trace["traceEvents"]
+        if line["name"] == "process_name"
+    }
+    ranks = [process["rank 0 (west-w1)"], process["rank 1 (east-w1)"]]
     spans = [line for line in trace["traceEvents"] if line["ph"] == "X"]
     assert all(line["dur"] >= 0 for line in spans)
     for record in run.record.steps[:2]:
-        mine = [line for line in spans if line["tid"] == record["rank"]][:2]
+        mine = [line for line in spans if line["pid"] == ranks[record["rank"]]][:2]
         length_us = (record["end_ns"] - record["start_ns"]) / 1000
         assert sum(line["dur"] for line in mine) == pytest.approx(length_us)
     moments = [line["name"] for line in trace["traceEvents"] if line["ph"] == "i"]
     assert moments == ["age west-east", "upgrade west-east"]
+    begin, end = (line for line in trace["traceEvents"] if line.get("cat") == "exchange")
+    assert (begin["ph"], end["ph"], begin["pid"]) == ("b", "e", ranks[0])
+    assert begin["ts"] == run.record.steps[0]["start_ns"] / 1000 + 2000
+    assert end["ts"] - begin["ts"] == 7000
+    curves = [
+        (line["name"], line["ts"], line["args"]["value"])
+        for line in trace["traceEvents"]
+        if line["ph"] == "C"
+    ]
+    assert curves == [
+        ("west-east forward, Mbit/s", 1e6, 2.0),
+        ("west-east forward, frames lost/s", 1e6, 0.5),
+        ("west-east forward, Mbit/s", 3e6, 0.0),
+        ("west-east forward, frames lost/s", 3e6, 4.0),
+    ]

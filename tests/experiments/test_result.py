@@ -27,6 +27,7 @@ def cut_short(session: Session, snapshots: int, phases: int) -> Session:
 def results_of(run: FakeRun, *, snapshots: int = 4, phases: int = 3, share: float = 0.5) -> Any:
     return phase_results(
         run.steps,
+        run.record.steps,
         cut_short(run.session, snapshots, phases),
         seed=1,
         largest_campus_share=share,
@@ -35,7 +36,8 @@ def results_of(run: FakeRun, *, snapshots: int = 4, phases: int = 3, share: floa
 
 def test_phases_are_compared_with_the_reference(run: FakeRun) -> None:
     reference, (aged, upgraded) = results_of(run)
-    assert reference == {"steps_per_s": 10.0, "step_ms": {"p50": 100.0, "p99": 100.0}}
+    assert reference["steps_per_s"] == 10.0
+    assert reference["step_ms"] == {"p50": 100.0, "p99": 100.0}
     assert (aged["name"], aged["from_step"], aged["to_step"]) == ("aged", 4, 8)
     assert aged["steps_per_s"] == 2.5
     assert aged["coherence"] == 0.25

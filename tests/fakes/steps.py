@@ -27,7 +27,11 @@ def rank_step(
         "end_ns": int(end_ms * MS),
         "first_communication_ns": int(first_ms * MS),
         "compute_ns": int((end_ms - start_ms - exposed_ms) * MS),
+        "computed_ns": int((end_ms - exposed_ms) * MS),
         "exposed_communication_ns": int(exposed_ms * MS),
+        "exchanges": [],
+        "sent": 0,
+        "received": 0,
         "loss": 1.0,
         "hash": digest,
     }

@@ -47,8 +47,9 @@ class AveragingReplica(Replica):
         parameters = list(self.model.parameters())
         own = flat(parameters)
         mean = own / dist.get_world_size()
-        self.communicates()
+        over = self.meets(mean)
         dist.all_reduce(mean)
+        over()
         self.divergence = float((own - mean).norm())
         write(mean, parameters)
 
@@ -104,8 +105,9 @@ class OuterReplica(AveragingReplica):
         parameters = list(self.model.parameters())
         way = self._outer_values - flat(parameters)
         mean = way / dist.get_world_size()
-        self.communicates()
+        over = self.meets(mean)
         dist.all_reduce(mean)
+        over()
         self.divergence = float((way - mean).norm())
         self._outer_values.grad = mean
         self._outer.step()

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -17,6 +17,18 @@ from torch.nn.parallel import DistributedDataParallel
 LEARNING_RATE = 0.01
 
 Future = torch.futures.Future[torch.Tensor]
+
+
+class Meeting(NamedTuple):
+    """An exchange among ranks as one of them saw it: when (CLOCK_MONOTONIC), and its data."""
+
+    begin_ns: int
+    end_ns: int
+    bytes: int
+
+    def after(self, start_ns: int) -> tuple[int, int, int]:
+        """Return begin and end in microseconds from ``start_ns``, and bytes: short to report."""
+        return (self.begin_ns - start_ns) // 1000, (self.end_ns - start_ns) // 1000, self.bytes
 
 
 class Replica:
@@ -34,6 +46,7 @@ class Replica:
         self.module = model
         self.first_communication_ns = 0
         self.divergence: float | None = None
+        self._met: queue.SimpleQueue[Meeting] = queue.SimpleQueue()
 
     def optimizer(self) -> torch.optim.Optimizer:
         """Make what steps along the gradients."""
@@ -51,10 +64,23 @@ class Replica:
         """Return what must be bit-identical on all ranks before the next step, if anything."""
         return list(self.model.parameters())
 
-    def communicates(self) -> None:
-        """Note that bytes leave now."""
-        if not self.first_communication_ns:
-            self.first_communication_ns = time.monotonic_ns()
+    def meets(self, tensor: torch.Tensor) -> Callable[..., None]:
+        """Note that ranks begin to exchange a tensor; call what this returns when they have.
+
+        That takes, and leaves alone, whatever a callback is given; any thread may call it.
+        """
+        begin_ns = time.monotonic_ns()
+        self.first_communication_ns = self.first_communication_ns or begin_ns
+        size = tensor.nbytes
+
+        def over(*_: object) -> None:
+            self._met.put(Meeting(begin_ns, time.monotonic_ns(), size))
+
+        return over
+
+    def met(self) -> list[Meeting]:
+        """Return the exchanges that have ended since this was last asked, the oldest first."""
+        return sorted(self._met.get() for _ in range(self._met.qsize()))
 
 
 class BucketReplica(Replica):
@@ -77,8 +103,10 @@ class BucketReplica(Replica):
         state: None,
         bucket: dist.GradBucket,  # type: ignore[name-defined]
     ) -> Future:
-        self.communicates()
-        return self._hook(bucket)
+        over = self.meets(bucket.buffer())
+        averaged = self._hook(bucket)
+        averaged.add_done_callback(over)
+        return averaged
 
 
 class InTurn:

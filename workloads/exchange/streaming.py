@@ -7,6 +7,7 @@ takes layers, and it crosses in 32 bits, where the paper takes 4.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -42,12 +43,13 @@ class Fragment:
         self._way = self._mean = torch.empty(0)
         self._work: dist.Work | None = None
 
-    def begin(self, own: torch.Tensor) -> None:
-        """Begin to average how far ranks came from the agreed values."""
+    def begin(self, own: torch.Tensor, over: Callable[..., None]) -> None:
+        """Begin to average how far ranks came from the agreed values; call ``over`` at its end."""
         assert self._work is None, "one exchange at a time"
         self._way = self.values - own
         self._mean = self._way / dist.get_world_size()
         self._work = dist.all_reduce(self._mean, async_op=True)
+        self._work.get_future().add_done_callback(over)
 
     def wait(self) -> None:
         """Wait for an exchange that is under way."""
@@ -88,8 +90,7 @@ class StreamingReplica(Replica):
         pieces = flat(parameters).tensor_split(len(turns.first))
         for number, fragment in enumerate(self._fragments):
             if begins[number]:
-                self.communicates()
-                fragment.begin(pieces[number])
+                fragment.begin(pieces[number], self.meets(pieces[number]))
             if ends[number]:
                 self.divergence = fragment.step()
                 pieces[number].lerp_(fragment.values, 1 - self._mixing)
