@@ -99,8 +99,8 @@ def job_of(one: Measured) -> Job:
         gradient_bytes=series.gradient_bytes,
         bucket_bytes=series.bucket_bytes,
         compute_s=series.compute_ms / 1e3,
-        strategy=series.strategy,
-        congestion_control=series.congestion_control,
+        strategy=series.strategy,  # type: ignore[arg-type]
+        congestion_control=series.congestion_control,  # type: ignore[arg-type]
         access_bps=ACCESS_BPS,
         mtu=MTU,
         fabric_rtt_s=one.fabric_rtt_s,
@@ -120,7 +120,7 @@ def prediction(one: Measured) -> Prediction:
     job = job_of(one)
     crossings = crossings_of(job.sites)
     spans = {span for way in crossings.values() for span, _ in way}
-    return predict(job, crossings, dict.fromkeys(spans, one.point.state))
+    return predict(job, crossings, dict.fromkeys(spans, one.point.state(one.series.mtu)))
 
 
 def _row(one: Measured, guess: Prediction, error: float) -> list[object]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean, median
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any
 
 from experiments.changes import Change
 from experiments.coherence import steps_of_phases, system_steps
@@ -29,13 +29,12 @@ from topologies.emulation.capabilities import probe
 from topologies.emulation.ownership import owned_folder
 from topologies.linkstate import Duplex, LinkState, Loss
 from topologies.units import render
+from workloads.job import Job
 
 NAMES = ("north", "south", "east", "west")
 ACCESS_BPS = 400 * 10**6
 MTU = 1500
 REFERENCE_STEPS = 4
-ROOMY = Duplex.both(LinkState(ACCESS_BPS, 500_000, mtu=MTU, queue_bytes=4 * 10**6))
-"""Reference: nothing is lost in it, so that TCP's window is not small for the first point."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,11 @@ class Point:
     steps: int
     settling: int = 2
 
-    @property
-    def state(self) -> Duplex:
-        """The state of both ways."""
+    def state(self, mtu: int) -> Duplex:
+        """Return the state of both ways."""
         delay_ns = round(self.rtt_ms * 1e6 / 2)
         return Duplex.both(
-            LinkState(round(self.rate_mbps * 1e6), delay_ns, loss=Loss(self.loss), mtu=MTU)
+            LinkState(round(self.rate_mbps * 1e6), delay_ns, loss=Loss(self.loss), mtu=mtu)
         )
 
 
@@ -67,24 +65,40 @@ class Series:
 
     Attributes:
         campuses: workers of each; every two campuses are joined by a span.
+        options: of the strategy.
+        order: numbers of the workers, campus by campus, in the order of ranks; by default the same.
     """
 
     campuses: tuple[int, ...]
-    strategy: Literal["ddp", "hierarchical"]
-    congestion_control: Literal["reno", "cubic", "bbr"]
+    strategy: str
+    congestion_control: str
     gradient_bytes: int
     bucket_bytes: int
     compute_ms: float
     points: tuple[Point, ...]
+    access_bps: int = ACCESS_BPS
+    mtu: int = MTU
+    options: Mapping[str, int] = field(default_factory=dict)
+    order: tuple[int, ...] | None = None
+
+    @property
+    def reference(self) -> Duplex:
+        """Nothing is lost in it, so that TCP's window is not small for the first point."""
+        return Duplex.both(LinkState(self.access_bps, 500_000, mtu=self.mtu, queue_bytes=4 * 10**6))
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a step took (s): each of a point's settled steps."""
+    """What each of a point's settled steps took (s).
+
+    Attributes:
+        exchanges_s: of each, from when the last rank had computed to when the last exchange ended.
+    """
 
     series: Series
     point: Point
     steps_s: tuple[float, ...]
+    exchanges_s: tuple[float, ...]
     fabric_rtt_s: float
 
     @property
@@ -100,9 +114,9 @@ class _Quiet:
 
 
 def scenario_of(series: Series) -> Scenario:
-    """Return a scenario with the series' campuses and job; its spans' states are placeholders."""
+    """Return a scenario with the series' campuses and job; its spans' states do not matter."""
     names = NAMES[: len(series.campuses)]
-    fabric = {"kind": "star", "rate": render(ACCESS_BPS, "rate"), "mtu": MTU}
+    fabric = {"kind": "star", "rate": render(series.access_bps, "rate"), "mtu": series.mtu}
     steps = REFERENCE_STEPS + sum(point.steps for point in series.points)
     return Scenario.model_validate(
         {
@@ -120,7 +134,7 @@ def scenario_of(series: Series) -> Scenario:
                 },
             },
             "workload": {
-                "strategy": series.strategy,
+                "strategy": {"name": series.strategy, **series.options},
                 "gradients": f"{series.gradient_bytes} B",
                 "bucket": f"{series.bucket_bytes} B",
                 "compute": f"{series.compute_ms:g} ms",
@@ -138,10 +152,11 @@ def twin_through(series: Series) -> Twin:
     twin = twin_of(scenario_of(series))
     changes, step = [], REFERENCE_STEPS
     for point in series.points:
+        state = point.state(series.mtu)
         for span in twin.graph.spans:
-            changes.append(Change(step, "upgrade", span, None, point.state, point.state))
+            changes.append(Change(step, "upgrade", span, None, state, state))
         step += point.steps
-    return replace(twin, reference=ROOMY, changes=tuple(changes))
+    return replace(twin, reference=series.reference, changes=tuple(changes))
 
 
 def measure(many: Sequence[Series]) -> Iterator[tuple[list[Measured], list[Check]]]:
@@ -165,20 +180,42 @@ def measure(many: Sequence[Series]) -> Iterator[tuple[list[Measured], list[Check
             network.set_spans(dict.fromkeys(twin.graph.spans, twin.reference))
             fabric_rtt_s = _fabric_rtt_s(network)
             session = Session()
-            job = job_of(scenario, twin, network, folder, record.logs)
+            job = in_order(job_of(scenario, twin, network, folder, record.logs), series.order)
             checks = train(job, training, network, twin, record, _Quiet(), session)
             steps = system_steps(record.steps, len(job.ranks))
             phases = steps_of_phases(steps, session.phases)[1:]
+            took_s = exchanges_s(record.steps)
         found = [
             Measured(
                 series,
                 point,
                 tuple(step.duration_ns / 1e9 for step in phase[point.settling :]),
+                tuple(took_s[step.step] for step in phase[point.settling :]),
                 fabric_rtt_s,
             )
             for point, phase in zip(series.points, phases, strict=True)
         ]
         yield found, checks
+
+
+def in_order(job: Job, order: Sequence[int] | None) -> Job:
+    """Return a job whose ranks stand in another order."""
+    if order is None:
+        return job
+    ranks = tuple(replace(job.ranks[number], rank=rank) for rank, number in enumerate(order))
+    return replace(job, ranks=ranks)
+
+
+def exchanges_s(records: Sequence[dict[str, Any]]) -> dict[int, float]:
+    """Return by step the time from when the last rank had computed to the end of all exchanges."""
+    computed_ns: dict[int, int] = {}
+    ended_ns: dict[int, int] = {}
+    for record in records:
+        step, start_ns = record["step"], record["start_ns"]
+        computed_ns[step] = max(computed_ns.get(step, 0), record["computed_ns"])
+        ends_us = [end_us for _, end_us, _ in record["exchanges"]]
+        ended_ns[step] = max(ended_ns.get(step, 0), start_ns + 1000 * max(ends_us, default=0))
+    return {step: (end_ns - computed_ns[step]) / 1e9 for step, end_ns in ended_ns.items()}
 
 
 def _fabric_rtt_s(network: Network) -> float:

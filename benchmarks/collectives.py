@@ -1,0 +1,161 @@
+"""gloo's collectives over emulated spans, beside what they took over real namespaces before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from benchmarks import published
+from benchmarks.scoreboard import Study, Table, Target
+from benchmarks.training_grid import Point, Series, measure
+
+STRETCH = 4
+"""Spans are emulated this much slower and longer, so that the switches in user space keep up: every
+round of a collective then takes so much longer."""
+RATE_MBPS = 1000 / STRETCH
+BYTES = 64 * 2**20
+LOSSY_BYTES, LOSSY_MBPS, LOSSY_RTT_MS = 16 * 2**20, 300.0, 10.0
+RING, HIERARCHY, LOSS = 0.05, 0.10, 0.15
+"""How far from the figures before ours may lie."""
+FASTER = 1.7
+"""By what a hierarchy beats a flat ring at 40 ms at the least; at 0.5 ms it gains nothing."""
+ALTERNATING = (0, 2, 1, 3)
+STEPS, SETTLING = 5, 1
+BEST_OF = 5
+
+
+def run(quick: bool) -> Study:
+    """Measure rings, hierarchies and losses."""
+    study = Study("collectives", "Collectives over spans")
+    _rings(study, quick)
+    _hierarchies(study, quick)
+    if not quick:
+        _losses(study)
+    study.remarks += [
+        f"Rings and hierarchies: 64 MiB at {RATE_MBPS:g} Mbit/s, packets of 9000 B; times are "
+        f"divided by {STRETCH}, by which rates and delays are stretched; median of "
+        f"{STEPS - SETTLING} steps, from when the last rank had computed.",
+        "Losses: 16 MiB at 300 Mbit/s, packets of 1500 B, best of five; nothing is stretched.",
+    ]
+    return study
+
+
+def collectives(
+    strategy: str,
+    campuses: tuple[int, ...],
+    rtts_ms: Sequence[float],
+    order: tuple[int, ...] | None = None,
+    **options: int,
+) -> Series:
+    """Return a series of all-reduces of one bucket at several round trips."""
+    points = tuple(Point(rtt_ms * STRETCH, 0, RATE_MBPS, STEPS, SETTLING) for rtt_ms in rtts_ms)
+    return Series(
+        campuses,
+        strategy,
+        "bbr",
+        BYTES,
+        2 * BYTES,
+        compute_ms=400,
+        points=points,
+        access_bps=int(RATE_MBPS * 4e6),
+        mtu=9000,
+        options=options,
+        order=order,
+    )
+
+
+def taken_ms(series: Series) -> tuple[list[float], list[str]]:
+    """Return what an all-reduce takes at each point, unstretched, and checks that failed."""
+    ((found, checks),) = measure([series])
+    return [1e3 * median(one.exchanges_s) / STRETCH for one in found], [
+        check.reason for check in checks if not check.ok and check.name != "gradient bytes"
+    ]
+
+
+def _compare(
+    study: Study,
+    caption: str,
+    name: str,
+    columns: dict[str, Series],
+    within: float,
+) -> None:
+    """Measure one series for each column of a published table; add a table and a target."""
+    rows = published.rows(name)
+    table = Table(["round trip, ms"], caption=caption)
+    errors = []
+    measured = {}
+    for column, series in columns.items():
+        measured[column], failed = taken_ms(series)
+        study.remarks += [f"{column}: {reason}" for reason in failed]
+        table.headers += [f"{column.removesuffix('_ms').replace('_', ' ')}, ms", "before", "error"]
+    for index, row in enumerate(rows):
+        cells: list[object] = [row["rtt_ms"]]
+        for column in columns:
+            ours, before = measured[column][index], row[column]
+            assert before is not None
+            errors.append(ours / before - 1)
+            cells += [ours, before, f"{100 * errors[-1]:+.1f} %"]
+        table.rows.append(cells)
+    study.tables.append(table)
+    worst = 100 * max(map(abs, errors))
+    study.targets.append(Target(f"{caption}: worst error", worst, 100 * within, unit="%"))
+    study.raw[name] = measured
+
+
+def _rings(study: Study, quick: bool) -> None:
+    rtts_ms = [row["rtt_ms"] or 0 for row in published.rows("ring_law")]
+    columns = {"one_group_ms": collectives("ddp", (1, 1), rtts_ms)}
+    if not quick:
+        columns["four_groups_ms"] = collectives("parallel-groups", (1, 1), rtts_ms, connections=4)
+    _compare(study, "Ring all-reduce, two ranks", "ring_law", columns, RING)
+
+
+def _hierarchies(study: Study, quick: bool) -> None:
+    rtts_ms = [row["rtt_ms"] or 0 for row in published.rows("hierarchy")]
+    columns = {
+        "flat_ms": collectives("ddp", (2, 2), rtts_ms),
+        "hierarchical_ms": collectives("hierarchical", (2, 2), rtts_ms),
+    }
+    if not quick:
+        columns["alternating_ms"] = collectives("ddp", (2, 2), rtts_ms, ALTERNATING)
+    _compare(study, "All-reduce, four ranks at two sites", "hierarchy", columns, HIERARCHY)
+    measured = study.raw["hierarchy"]
+    near, far = (
+        flat / hierarchical
+        for flat, hierarchical in zip(measured["flat_ms"], measured["hierarchical_ms"], strict=True)
+    )
+    study.targets += [
+        Target("hierarchical over flat, 40 ms", far, FASTER, at_most=False, unit="times as fast"),
+        Target("hierarchical over flat, 0.5 ms", near, 1.0, unit="times as fast"),
+    ]
+
+
+def _losses(study: Study) -> None:
+    rows = published.rows("allreduce_loss")
+    table = Table(["loss", "TCP", "all-reduce, s", "before", "error"], caption="Losses")
+    errors = []
+    for tcp in ("reno", "bbr"):
+        points = tuple(
+            Point(LOSSY_RTT_MS, row["loss"] or 0, LOSSY_MBPS, BEST_OF + SETTLING, SETTLING)
+            for row in rows
+        )
+        series = Series(
+            (1, 1),
+            "ddp",
+            tcp,
+            LOSSY_BYTES,
+            2 * LOSSY_BYTES,
+            compute_ms=100,
+            points=points,
+            access_bps=10**9,
+        )
+        ((found, _),) = measure([series])
+        for row, one in zip(rows, found, strict=True):
+            before = row[f"{tcp}_s"]
+            assert before is not None
+            ours = min(one.exchanges_s)
+            errors.append(ours / before - 1)
+            table.rows.append([row["loss"], tcp, ours, before, f"{100 * errors[-1]:+.1f} %"])
+    study.tables.append(table)
+    worst = 100 * max(map(abs, errors))
+    study.targets.append(Target("all-reduce over losses: worst error", worst, 100 * LOSS, unit="%"))
