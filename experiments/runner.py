@@ -192,9 +192,7 @@ def train(
             checks += fidelity.check_counters(subject, before, after)
             moved[span].append(after.delivered_bytes - before.delivered_bytes)
             if expected[span][index] and not session.rerouted:
-                slack = sum(
-                    of[span][index] for of in (splitting, rerouting, messages)
-                )
+                slack = sum(of[span][index] for of in (splitting, rerouting, messages))
                 checks.append(
                     fidelity.check_bytes(subject, expected[span][index], moved[span][index], slack)
                 )

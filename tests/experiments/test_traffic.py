@@ -234,13 +234,13 @@ def test_a_step_in_which_routes_change_goes_either_way() -> None:
 def test_a_flow_of_several_ways_takes_one_of_them() -> None:
     twin = twin_of(scenario_of(ring()))
     ways = routes(twin)
-    assert not any(map(any, splitting_slack(twin, [(0, ways)], "ddp", 10).values()))
+    assert not any(map(any, splitting_slack(twin, [(0, ways)], of(twin, "ddp"), 10).values()))
     per_edge = 2 * 5 / 6 * 1_000_000 * WIRE
     # The flow from south to north, a fourth of whose kind go around by the east.
     around = {"north-south": [0, 0.75], "south-east": [0.25, 0], "north-east": [0, 0.25]}
     ways["south-w1"]["north-w2"] = around
-    expected = expected_run_bytes(twin, [(0, ways)], "ddp", 10)
-    slack = splitting_slack(twin, [(0, ways)], "ddp", 10)
+    expected = expected_run_bytes(twin, [(0, ways)], of(twin, "ddp"), 10)
+    slack = splitting_slack(twin, [(0, ways)], of(twin, "ddp"), 10)
     assert expected["north-south"] == pytest.approx([0, 7.5 * per_edge])
     assert slack["north-south"] == pytest.approx([0, 7.5 * per_edge])
     assert expected["south-east"] == pytest.approx([2.5 * per_edge, 10 * per_edge])
