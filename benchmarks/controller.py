@@ -59,6 +59,7 @@ def demo_network(scenario: Scenario) -> Iterator[tuple[Network, Twin]]:
         owned_folder(f"benchmark-{time.monotonic_ns()}") as folder,
         running_network(twin, probe(), scenario, folder=folder, logs=Path(logs)) as network,
     ):
+        network.set_spans(dict.fromkeys(twin.graph.spans, twin.reference))
         yield network, twin
 
 

@@ -140,11 +140,13 @@ def preflight(scenario: Scenario, twin: Twin) -> Capabilities:
 
 def measure_before(network: Network, twin: Twin) -> list[fidelity.Check]:
     """Calibrate and measure the aged spans, then set them for the reference phase."""
+    rates = network.measure_rates("before training", twin.initial)
     for _ in range(CALIBRATIONS):
         network.calibrate(twin.initial)
-        checks = network.measure("before training", twin.initial)
-        if all(check.ok for check in checks):
+        delays = network.measure_delays("before training", twin.initial)
+        if all(check.ok for check in delays):
             break
+    checks = [*delays, *rates]
     checks.append(fidelity.check_cables(network.controller.health().miswired))
     network.set_spans(dict.fromkeys(twin.graph.spans, twin.reference))
     return checks

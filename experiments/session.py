@@ -94,6 +94,7 @@ def train_through(
     """
     ranks = len(twin.graph.workers)
     _wait_for_ranks(training, record, ranks)
+    network.settle()
     session.begin("reference", dict.fromkeys(twin.graph.spans, twin.reference), network.counters())
     session.routed(network)
     training.start()

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -22,24 +23,33 @@ Answer = TypeVar("Answer")
 class SupervisedController:
     """Runs ``python -m controller``, which ends when its standard input does.
 
-    Attributes:
-        client: talks to it; stays good when it is started again.
-        openflow_port: that switches connect to.
+    It starts while others work: whoever first asks for `client` or `openflow_port` waits until it
+    listens, and gets RunFailed, with the end of its log, when it does not start.
     """
 
     def __init__(self, graph: Path, intent: Path, log: Path) -> None:
-        """Take the files that say what it controls and what is asked of it, and one for its log.
-
-        Raises RunFailed, with the end of the log, when it does not start.
-        """
+        """Take the files that say what it controls and what is asked of it, and one for its log."""
         self._files = ["--graph", str(graph), "--intent", str(intent)]
         self._log = log
         self._process = self._start()
+
+    @cached_property
+    def client(self) -> ControllerClient:
+        """What talks to it; stays good when it is started again."""
+        return ControllerClient(self._first_ports["channel_port"])
+
+    @property
+    def openflow_port(self) -> int:
+        """The port that switches connect to."""
+        return self._first_ports["openflow_port"]
+
+    @cached_property
+    def _first_ports(self) -> dict[str, int]:
+        """The ports it listens on, from now on whenever it is started."""
         ports = self._ports()
-        self.client = ControllerClient(ports["channel_port"])
-        self.openflow_port: int = ports["openflow_port"]
         for name, port in ports.items():
             self._files += [f"--{name.replace('_', '-')}", str(port)]
+        return ports
 
     def restart_if_dead(self) -> bool:
         """Start it again if it has died; return whether it had. Switches forward on meanwhile."""

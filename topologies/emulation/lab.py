@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -50,11 +52,13 @@ class Lab:
         *,
         datapath: str,
         vswitchd_pid: int,
-        openflow_port: int,
+        openflow_port: Callable[[], int],
         congestion_control: str,
         wired: bool = False,
     ) -> None:
         """Take the graph, the span cables to plug in, and each host's access link by name.
+
+        ``openflow_port`` may wait until the controller listens.
 
         A fabric's cables are patches between bridges, which cost next to nothing; if ``wired``,
         they are pairs of devices, on which packets can be captured.
@@ -79,15 +83,15 @@ class Lab:
         try:
             self._net.build()
             self._net.addController(
-                _SilentController("c0", ip="127.0.0.1", port=self._openflow_port)
+                _SilentController("c0", ip="127.0.0.1", port=self._openflow_port())
             )
             self._plug_cables()
             self._widen_ports()
             self._net.start()
             self._leave_queues_alone()
             widen_packet_sockets(self._vswitchd_pid, SWITCH_BUFFER_BYTES)
-            for host in self.graph.hosts:
-                self._configure(host)
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                list(pool.map(self._configure, self.graph.hosts))
         except BaseException:
             self._net.stop()
             raise
