@@ -91,11 +91,13 @@ def exchanges(
             Exchange(flows, first=WHOLE_STEPS, messages=3 * rounds * buckets),
         ]
     if strategy in ("local-sgd", "diloco"):
-        every = int(options["every"])
-        return [Exchange(whole.flows, first=every - 1, every=every, messages=rounds)]
+        every, part = int(options["every"]), 1 / 2 if options.get("half") else 1
+        flows = ring_flows(workers, part * gradient_bytes)
+        return [Exchange(flows, first=every - 1, every=every, messages=rounds)]
     if strategy == "streaming-diloco":
         every, fragments = int(options["every"]), int(options["fragments"])
-        flows = ring_flows(workers, gradient_bytes / fragments)
+        part = 1 / 2 if options["half"] else 1
+        flows = ring_flows(workers, part * gradient_bytes / fragments)
         return [
             Exchange(flows, first, every, messages=rounds) for first in offsets(every, fragments)
         ]

@@ -207,7 +207,7 @@ def job_of(scenario: Scenario, twin: Twin) -> model.Job:
     try:
         return model.Job(
             sites=tuple(host.campus for host in twin.graph.workers),
-            gradient_bytes=twin.gradient_bytes,
+            gradient_bytes=twin.gradient_bytes // (2 if chosen.options.get("half") else 1),
             bucket_bytes=twin.bucket_bytes,
             compute_s=twin.compute_ns / 1e9,
             strategy="ddp" if periodic else chosen.name,  # type: ignore[arg-type]

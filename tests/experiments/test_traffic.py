@@ -123,8 +123,9 @@ def test_the_traffic_of_every_strategy_is_known() -> None:
         ("parallel-groups", {}, 1.0),
         ("fp16", {}, 1 / 2),
         ("local-sgd", {"every": 1}, 1.0),
-        ("diloco", {"every": 1}, 1.0),
-        ("streaming-diloco", {"every": 1, "fragments": 1, "delay": 0}, 1.0),
+        ("diloco", {"every": 1}, 1 / 2),
+        ("diloco", {"every": 1, "half": False}, 1.0),
+        ("streaming-diloco", {"every": 1, "fragments": 1, "delay": 0}, 1 / 2),
     ],
 )
 def test_what_goes_round_a_ring_is_a_share_of_ddp(
@@ -171,11 +172,11 @@ def test_powersgd_sends_all_of_the_first_two_steps() -> None:
 def test_ranks_that_train_alone_send_at_times() -> None:
     twin = twin_of(scenario_of(tiny()))
     once = 400_000 * WIRE
-    exchanges = of(twin, "diloco", every=5)
+    exchanges = of(twin, "diloco", every=5, half=False)
     for steps, times in ((4, 0), (5, 1), (9, 1), (10, 2), (23, 4)):
         moved = expected_run_bytes(twin, [(0, routes(twin))], exchanges, steps)
         assert moved["west-east"] == pytest.approx([times * once] * 2)
-    halves = of(twin, "streaming-diloco", every=5, fragments=2)
+    halves = of(twin, "streaming-diloco", every=5, fragments=2, half=False)
     for steps, times in ((1, 0), (2, 1), (4, 1), (5, 2), (10, 4), (12, 5)):
         moved = expected_run_bytes(twin, [(0, routes(twin))], halves, steps)
         assert moved["west-east"] == pytest.approx([times * once / 2] * 2)

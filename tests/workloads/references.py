@@ -163,13 +163,19 @@ class AdamW:
         return decayed - self._rate * first / (second.sqrt() + 1e-8)
 
 
+def mean_way(ways: Rows, half: bool) -> torch.Tensor:
+    """Return the mean; of halves, of two ranks, for a ring adds more of them in its own order."""
+    parts = [way / len(ways) for way in ways]
+    return torch.stack([part.half() for part in parts]).sum(0).float() if half else mean(ways)
+
+
 class Diloco:
     """AdamW of each rank; Nesterov along the mean of their ways."""
 
     def __init__(
-        self, every: int, inner_rate: float, outer_rate: float, outer_momentum: float
+        self, every: int, inner_rate: float, outer_rate: float, outer_momentum: float, half: bool
     ) -> None:
-        self._every, self._inner_rate = every, inner_rate
+        self._every, self._inner_rate, self._half = every, inner_rate, half
         self._rate, self._momentum = outer_rate, outer_momentum
         self._inner: list[AdamW] = []
         self._outer = torch.zeros(())
@@ -185,7 +191,7 @@ class Diloco:
         ]
         if (step + 1) % self._every:
             return rows
-        way = mean([self._outer - row for row in rows])
+        way = mean_way([self._outer - row for row in rows], self._half)
         self._velocity = self._momentum * self._velocity + way
         self._outer = self._outer - self._rate * (way + self._momentum * self._velocity)
         return [self._outer] * len(rows)
@@ -200,11 +206,12 @@ class Streaming:
         inner_rate: float,
         outer_rate: float,
         outer_momentum: float,
+        half: bool,
         fragments: int,
         delay: int,
         mixing: float,
     ) -> None:
-        self._every, self._inner_rate = every, inner_rate
+        self._every, self._inner_rate, self._half = every, inner_rate, half
         self._rate, self._momentum = outer_rate, outer_momentum
         self._fragments, self._delay, self._mixing = fragments, delay, mixing
         self._inner: list[AdamW] = []
@@ -227,7 +234,7 @@ class Streaming:
                 number + 1
             ) * self._every // self._fragments % self._every:
                 ways = [self._outer[number] - row[number] for row in pieces]
-                self._sent[step + self._delay, number] = mean(ways)
+                self._sent[step + self._delay, number] = mean_way(ways, self._half)
             if (way := self._sent.pop((step, number), None)) is None:
                 continue
             self._velocity[number] = velocity = self._momentum * self._velocity[number] + way

@@ -30,9 +30,13 @@ CASES = [
     ("parallel-groups", "wee", {"connections": 3}),
     ("local-sgd", "wee", {"every": 2}),
     ("diloco", "we", {"every": 2, "inner_rate": 0.01}),
-    ("diloco", "wee", {"every": 3, "outer_rate": 0.5, "outer_momentum": 0.5}),
+    ("diloco", "wee", {"every": 3, "outer_rate": 0.5, "outer_momentum": 0.5, "half": False}),
     ("streaming-diloco", "we", {"every": 3, "fragments": 2, "delay": 1, "inner_rate": 0.01}),
-    ("streaming-diloco", "wee", {"every": 3, "fragments": 3, "delay": 2, "mixing": 0.25}),
+    (
+        "streaming-diloco",
+        "wee",
+        {"every": 3, "fragments": 3, "delay": 2, "mixing": 0.25, "half": False},
+    ),
     ("streaming-diloco", "we", {"every": 2, "fragments": 1, "delay": 0, "mixing": 0.0}),
     ("int8", "we", {}),
     ("int8", "wee", {}),
@@ -83,8 +87,11 @@ def test_ranks_follow_the_reference(
 ) -> None:
     found = trained(tmp_path, strategy, sites, options, 1 if strategy in ONE_BUCKET else 4)
     assert found.values.shape == found.reference.shape
-    # The same sums in another order: float32 carries 24 bits, over six steps.
-    np.testing.assert_allclose(found.values, found.reference, rtol=1e-5, atol=1e-7)
+    # The same sums in another order: float32 carries 24 bits, over six steps; a half carries 11, of
+    # ways that are under 0.1 here.
+    halves = strategies.settled(strategy, options).get("half", False)
+    atol = 1e-4 if halves else 1e-7
+    np.testing.assert_allclose(found.values, found.reference, rtol=1e-5, atol=atol)
     for step, hashes in enumerate(zip(*found.agreed, strict=True)):
         assert len(set(hashes)) == 1, "what is agreed on is bit-identical"
         if strategies.declaration(strategy).synchronous:

@@ -2,7 +2,7 @@
 
 Source: Douillard et al., Streaming DiLoCo with overlapping communication, arXiv:2501.18512 (2025),
 algorithm 2. Here a fragment is an equal piece of all parameters in their order, where the paper
-takes layers, and it crosses in 32 bits, where the paper takes 4.
+takes layers, and it crosses in 16 or 32 bits, where the paper takes 4.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Fragment:
     def __init__(self, values: torch.Tensor, local: Local) -> None:
         """Take its values, which are alike on all ranks."""
         self.values = values.clone()
-        self._outer = local.outer(self.values)
+        self._local, self._outer = local, local.outer(self.values)
         self._way = self._mean = torch.empty(0)
         self._work: dist.Work | None = None
 
@@ -47,7 +47,7 @@ class Fragment:
         """Begin to average how far ranks came from the agreed values; call ``over`` at its end."""
         assert self._work is None, "one exchange at a time"
         self._way = self.values - own
-        self._mean = self._way / dist.get_world_size()
+        self._mean = self._local.outgoing(self._way)
         self._work = dist.all_reduce(self._mean, async_op=True)
         self._work.get_future().add_done_callback(over)
 
@@ -60,9 +60,10 @@ class Fragment:
     def step(self) -> float:
         """Step along the mean way; return how far this rank was from the mean."""
         self.wait()
-        self.values.grad = self._mean
+        mean = self._mean.float()
+        self.values.grad = mean
         self._outer.step()
-        return float((self._way - self._mean).norm())
+        return float((self._way - mean).norm())
 
 
 class StreamingReplica(Replica):

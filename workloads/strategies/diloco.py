@@ -20,6 +20,7 @@ OPTIONS = {
     "inner_rate": Option(0.0004, "learning rate of each rank's AdamW", least=1e-9),
     "outer_rate": Option(0.7, "learning rate of the outer step", least=1e-9),
     "outer_momentum": Option(0.9, "Nesterov momentum of the outer step", least=1e-9, most=0.9999),
+    "half": Option(True, "send how far ranks came in 16 bits; the paper takes 32"),
 }
 
 
@@ -31,8 +32,9 @@ def diloco(
     inner_rate: float,
     outer_rate: float,
     outer_momentum: float,
+    half: bool,
 ) -> Iterator[Replica]:
     """Train each rank by itself with AdamW, then step by Nesterov along the mean of their ways."""
     from workloads.exchange.averaging import Local, OuterReplica
 
-    yield OuterReplica(model, every, Local(inner_rate, outer_rate, outer_momentum))
+    yield OuterReplica(model, every, Local(inner_rate, outer_rate, outer_momentum, half))

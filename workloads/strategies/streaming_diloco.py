@@ -47,6 +47,7 @@ def streaming_diloco(
     inner_rate: float,
     outer_rate: float,
     outer_momentum: float,
+    half: bool,
     fragments: int,
     delay: int,
     mixing: float,
@@ -55,7 +56,7 @@ def streaming_diloco(
     from workloads.exchange.averaging import Local
     from workloads.exchange.streaming import StreamingReplica, Turns
 
-    local = Local(inner_rate, outer_rate, outer_momentum)
+    local = Local(inner_rate, outer_rate, outer_momentum, half)
     turns = Turns(every, offsets(every, fragments), delay)
     replica = StreamingReplica(model, local, turns, mixing)
     yield replica
