@@ -46,6 +46,12 @@ def show_diagnosis(console: Console, machine: Capabilities) -> None:
         else:
             mark = "[green]yes[/]" if present else "[yellow]no[/]"
         table.add_row(name, mark, f"[dim]{meaning}[/]")
+    if machine.docker:
+        what = "an engine runs" if machine.docker == "runs" else "a run starts its own engine"
+        table.add_row("Docker", "[green]yes[/]", f"[dim]emulate.runtime: docker; {what}[/]")
+    else:
+        wanted = "emulate.runtime: docker; apt-get install docker.io debootstrap"
+        table.add_row("Docker", "[yellow]no[/]", f"[dim]{wanted}[/]")
     controls = ", ".join(machine.congestion_controls)
     table.add_row("TCP permitted in namespaces", controls, "[dim]network.congestion_control[/]")
     memory = f"{machine.memory_bytes / 2**30:.0f} GiB"
@@ -57,6 +63,7 @@ def show_diagnosis(console: Console, machine: Capabilities) -> None:
         console.print(
             f"\nback ends: spans by [bold]{machine.impairer}[/], switches on the "
             f"[bold]{machine.datapath}[/] datapath, ranks in [bold]namespaces[/]"
+            + (" or [bold]containers[/]" if machine.docker else "")
         )
     for line in machine.missing:
         console.print(f"[red]missing[/] {line}", highlight=False)

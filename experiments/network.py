@@ -168,8 +168,11 @@ def running_network(
     folder: Path,
     logs: Path,
     wired: bool = False,
+    places: Mapping[str, int] | None = None,
 ) -> Iterator[Network]:
     """Build the twin in a network namespace of its own, every span in its initial state.
+
+    ``places`` are the processes of hosts that run already; see `Lab`.
 
     Raises MachineError, EmulationError or RunFailed, naming the component that did not come up.
     """
@@ -196,6 +199,7 @@ def running_network(
             openflow_port=lambda: controller.openflow_port,
             congestion_control=scenario.network.congestion_control,
             wired=wired,
+            places=places,
         )
         stack.enter_context(lab)
         network = Network(lab, impairer, controller, min(twin.access_bps.values()))

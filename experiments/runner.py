@@ -15,6 +15,7 @@ from typing import Any
 from controller.errors import ControllerError
 from experiments import fidelity
 from experiments.coherence import differing_steps, system_steps
+from experiments.containers import training_in
 from experiments.errors import Interrupted, RunFailed
 from experiments.exchanges import exchanges_of
 from experiments.manifest import manifest_of
@@ -105,11 +106,13 @@ def emulate(
     observer.begin(scenario.workload.steps)
     with ExitStack() as stack:
         folder = stack.enter_context(owned_folder(name))
-        training = Training(record.logs / "launcher.log")
-        stack.callback(training.close)
+        hosts_file, runtime = write_hosts(twin, folder), scenario.emulate.runtime
+        training, places = stack.enter_context(
+            training_in(runtime, twin, hosts_file, record, observer.stage)
+        )
         observer.stage("building the network")
         network = stack.enter_context(
-            running_network(twin, machine, scenario, folder=folder, logs=record.logs)
+            running_network(twin, machine, scenario, folder=folder, logs=record.logs, places=places)
         )
         stack.callback(training.close)  # the ranks go before their network does
         record.event("network up")
@@ -208,10 +211,6 @@ def train(
 
 def job_of(scenario: Scenario, twin: Twin, network: Network, folder: Path, logs: Path) -> Job:
     """Place the ranks on the lab's hosts, campus by campus."""
-    hosts_file = folder / "hosts"
-    names = [f"{host.ip} {host.name}" for host in twin.graph.hosts]
-    own_names = f"127.0.0.1 localhost {socket.gethostname()}"
-    hosts_file.write_text("\n".join([own_names, *names]) + "\n")
     ranks = tuple(
         Rank(
             rank=number,
@@ -234,9 +233,18 @@ def job_of(scenario: Scenario, twin: Twin, network: Network, folder: Path, logs:
         seed=scenario.seed,
         timeout_s=scenario.workload.timeout / 1e9,
         port=RENDEZVOUS_PORT,
-        hosts_file=str(hosts_file),
+        hosts_file=str(write_hosts(twin, folder)),
         log_folder=str(logs.resolve()),
     )
+
+
+def write_hosts(twin: Twin, folder: Path) -> Path:
+    """Write the names of all machines, as /etc/hosts has them, into the run's private folder."""
+    names = [f"{host.ip} {host.name}" for host in twin.graph.hosts]
+    own_names = f"127.0.0.1 localhost {socket.gethostname()}"
+    path = folder / "hosts"
+    path.write_text("\n".join([own_names, *names]) + "\n")
+    return path
 
 
 def finish(
@@ -275,7 +283,7 @@ def finish(
         "backend": {
             "impairer": machine.impairer,
             "datapath": machine.datapath,
-            "runtime": "namespace",
+            "runtime": scenario.emulate.runtime.name,
         },
         "reference": reference,
         "phases": phases,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from controller import policies
+from experiments.runtimespec import RuntimeSpec, runtime_named
 from experiments.timeline import TimelineEvent
 from topologies.catalogue import Catalogue, bundled
 from topologies.errors import NetworkError
@@ -124,6 +125,9 @@ class EmulateSpec(FileModel):
     impairer: Literal["netem", "relay"] | None = Field(
         None, description="what carries the spans; by default what the machine has and can do it"
     )
+    runtime: Annotated[
+        RuntimeSpec, BeforeValidator(runtime_named, json_schema_input_type=str | RuntimeSpec)
+    ] = RuntimeSpec()
 
 
 class TargetSpec(FileModel):

@@ -1,116 +1,109 @@
-"""The running job: the launcher's process, its events, and what a dead rank said last."""
+"""The running job: its launchers, what their ranks report, and what a dead one said last."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import select
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from experiments.errors import RunFailed
+from experiments.launching import Launcher, last_words
 from workloads.job import Job
 
-TAIL_LINES = 12
 IMPORT_TIMEOUT_S = 120.0
+GATHER_S = 1.0
+"""How long the others are heard after one launcher told of a failure: one that was killed fails the
+rest, whose reports may come first."""
 
 
 class Training:
-    """A launcher that imports torch while the network is built, then trains a job."""
+    """Launchers that import torch while the network is built, then train a job.
 
-    def __init__(self, log: Path) -> None:
-        """Start the launcher; its own errors go to ``log``."""
-        self._log = log
-        with log.open("wb") as stderr:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "workloads"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                start_new_session=True,
-            )
+    Ranks are forked by one launcher on this machine, unless ``launchers`` are given.
+    """
+
+    def __init__(self, log: Path, launchers: Sequence[Launcher] | None = None) -> None:
+        """Start the one launcher, whose own errors go to ``log``, or take those given."""
+        command = [sys.executable, "-I", "-m", "workloads"]
+        self._launchers = list(launchers or [Launcher(command, log)])
+        self._alive = list(self._launchers)
         self._job: Job | None = None
-        self._unread = b""
 
     def assign(self, job: Job) -> None:
         """Give the job; its ranks join, then wait for `start`."""
         self._job = job
-        self._send(job.to_json())
+        for launcher in self._launchers:
+            launcher.send(job.to_json())
 
     def wait_imported(self) -> None:
-        """Wait until torch is imported, after which the launcher leaves the processor alone."""
+        """Wait until torch is imported, after which launchers leave the processor alone."""
         deadline = time.monotonic() + IMPORT_TIMEOUT_S
+        waiting = len(self._launchers)
         while time.monotonic() < deadline:
             for event in self.events(timeout_s=0.5):
-                if event["kind"] == "imported":
-                    return
+                waiting -= event["kind"] == "imported"
+            if not waiting:
+                return
         raise RunFailed(f"importing torch took more than {IMPORT_TIMEOUT_S:g} s")
 
     def start(self) -> None:
         """Let the ranks train."""
-        self._send("start")
+        for launcher in self._launchers:
+            launcher.send("start")
 
     def events(self, timeout_s: float) -> Iterator[dict[str, Any]]:
         """Yield what has been reported, waiting up to ``timeout_s`` for the first of it.
 
         Raises RunFailed, naming the rank, when one has died.
         """
-        pipe = _pipe(self._process.stdout)
-        if not select.select([pipe], [], [], timeout_s)[0]:
-            return
-        data = os.read(pipe.fileno(), 1 << 20)
-        if not data:
-            raise RunFailed(f"the launcher ended; its last words:\n{_tail(self._log)}")
-        *lines, self._unread = (self._unread + data).split(b"\n")
-        for line in lines:
-            event = json.loads(line)
-            if event["kind"] == "exit" and event["code"]:
-                raise RunFailed(self._obituary(event["rank"], event["code"]))
-            yield event
+        failures: list[tuple[bool, str]] = []
+        deadline = float("inf")
+        while self._alive:
+            ready, _, _ = select.select(self._alive, [], [], timeout_s)
+            for launcher in ready:
+                events = launcher.read()
+                if events is None:
+                    failures += self._end_of(launcher)
+                for event in events or ():
+                    if event["kind"] == "exit" and event["code"]:
+                        failures.append(self._obituary(launcher, event["rank"], event["code"]))
+                    elif not failures:
+                        yield event
+            if not failures:
+                return
+            deadline = min(deadline, time.monotonic() + GATHER_S)
+            timeout_s = deadline - time.monotonic()
+            if timeout_s <= 0 or len(self._launchers) == 1:
+                break
+        if not failures:
+            raise RunFailed("every launcher has ended")
+        raise RunFailed(min(failures, key=lambda failure: failure[0])[1])
 
     def close(self) -> None:
-        """End every rank that still runs; they die with the launcher."""
-        if self._job is None:
-            self._process.kill()  # it may still be importing
-        with contextlib.suppress(BrokenPipeError):
-            _pipe(self._process.stdin).close()
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        _pipe(self._process.stdout).close()
+        """End every rank that still runs; they die with their launchers."""
+        for launcher in self._launchers:
+            if self._job is None:
+                launcher.kill()  # it may still be importing
+            launcher.end_input()
+        deadline = time.monotonic() + 5
+        for launcher in self._launchers:
+            launcher.close(max(0.0, deadline - time.monotonic()))
 
-    def _obituary(self, rank: int, code: int) -> str:
+    def _end_of(self, launcher: Launcher) -> list[tuple[bool, str]]:
+        """Part with a launcher; return what failed, unless all of its ranks had finished."""
+        self._alive.remove(launcher)
+        code = launcher.code()
+        if code == 0 and self._alive:
+            return []
+        return [(code == 1, launcher.obituary())]
+
+    def _obituary(self, launcher: Launcher, rank: int, code: int) -> tuple[bool, str]:
+        """Return whether a rank failed rather than was killed, and what is said of it."""
         assert self._job is not None, "only a job has ranks"
         me = self._job.ranks[rank]
         how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
-        last_words = _tail(self._job.log(rank))
-        said = f"; the end of its log:\n{last_words}" if last_words else "; its log is empty"
-        return f"rank {rank} ({me.host}) {how}{said}"
-
-    def _send(self, line: str) -> None:
-        try:
-            pipe = _pipe(self._process.stdin)
-            pipe.write(line.encode() + b"\n")
-            pipe.flush()
-        except BrokenPipeError:
-            raise RunFailed(f"the launcher ended; its last words:\n{_tail(self._log)}") from None
-
-
-def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-    assert pipe is not None, "opened as a pipe"
-    return pipe
-
-
-def _tail(log: Path) -> str:
-    try:
-        lines = log.read_text(errors="replace").strip().splitlines()
-    except OSError:
-        return ""
-    return "\n".join(f"  {line}" for line in lines[-TAIL_LINES:])
+        why = launcher.why() if code < 0 else None
+        return code > 0, f"rank {rank} ({me.host}) {how}{last_words(self._job.log(rank), why)}"

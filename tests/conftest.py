@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable
 from functools import cache
 
@@ -18,15 +17,6 @@ def machine() -> capabilities.Capabilities:
     return capabilities.probe()
 
 
-@cache
-def docker_answers() -> bool:
-    try:
-        done = subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
-
-
 NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "needs_root": (
         lambda: machine().root and machine().namespaces,
@@ -34,7 +24,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     ),
     "needs_ovs": (lambda: not machine().missing, "Open vSwitch and the programs a run needs"),
     "needs_netem": (lambda: machine().netem, "the kernel's netem"),
-    "needs_docker": (docker_answers, "a Docker engine"),
+    "needs_docker": (lambda: machine().docker is not None, "a Docker engine, or what starts one"),
 }
 """By marker, the probe and what is missing where it fails."""
 

@@ -22,6 +22,7 @@ MAY_EMULATE = {
     for name in (
         "runner",
         "network",
+        "containers",
         "attach",
         "tracepath",
         "up",

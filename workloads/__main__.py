@@ -2,7 +2,9 @@
 
 Standard input carries the job as one line of JSON, then a second line to start training; its end
 ends the job. Standard output carries one JSON object per line: what the ranks report, and when one
-exits. Output of the ranks themselves goes to their logs.
+exits. Output of the ranks themselves goes to their logs. Arguments, if any, are the ranks to fork;
+the others of the job have launchers elsewhere, and this one, which a container lives by, waits for
+the end of its input.
 """
 
 from __future__ import annotations
@@ -51,7 +53,11 @@ def main() -> int:
         use_names(job.hosts_file)
     gate, opener = os.pipe()
     ranks: dict[int, tuple[int, int]] = {}  # pidfd: (rank, pid)
+    contained = bool(sys.argv[1:])
+    here = set(map(int, sys.argv[1:])) if contained else {rank.rank for rank in job.ranks}
     for rank in job.ranks:
+        if rank.rank not in here:
+            continue
         pid = os.fork()
         if pid == 0:
             os.close(opener)
@@ -59,7 +65,10 @@ def main() -> int:
         ranks[os.pidfd_open(pid)] = (rank.rank, pid)
     os.close(gate)
     try:
-        return supervise(ranks, opener)
+        code = supervise(ranks, opener)
+        while contained and os.read(sys.stdin.fileno(), 4096):
+            continue
+        return code
     finally:
         for _, pid in ranks.values():
             os.kill(pid, signal.SIGKILL)

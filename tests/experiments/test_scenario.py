@@ -31,6 +31,18 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
             'did you mean "timeline"?',
         ),
     ),
+    "unknown runtime": (
+        {"emulate__runtime": "dokcer"},
+        ("emulate.runtime: ", 'unknown runtime "dokcer"', 'did you mean "docker"?'),
+    ),
+    "limits without containers": (
+        {"emulate__runtime": {"memory": "1 GB"}},
+        ("emulate.runtime: memory and cpus limit containers", "{name: docker, ...}"),
+    ),
+    "a container without room": (
+        {"emulate__runtime": {"name": "docker", "memory": "1 MB"}},
+        ("emulate.runtime.memory",),
+    ),
     "unknown key of a span": (
         {SPAN: {"rate": "1 Gbit/s", "dellay": "1 ms"}},
         ("network.spans.west-east.dellay: unknown key", 'did you mean "delay"?'),
@@ -414,3 +426,12 @@ def test_a_stated_mtu_below_the_others_rules_the_spans() -> None:
     scenario = scenario_of(tiny(network__campuses__east__fabric={**STAR, "mtu": 1500}))
     assert scenario.network.mtu == 1500
     assert all(change.real.worse.mtu == 1500 for change in twin_of(scenario).changes)
+
+
+def test_a_runtime_is_a_name_or_has_limits_too() -> None:
+    assert scenario_of(tiny()).emulate.runtime.name == "namespace"
+    plain = scenario_of(tiny(emulate__runtime="docker")).emulate.runtime
+    assert (plain.name, plain.memory_bytes, plain.processors) == ("docker", 10**9, 1.0)
+    limits = {"name": "docker", "memory": "300 MB", "cpus": 0.5}
+    stated = scenario_of(tiny(emulate__runtime=limits)).emulate.runtime
+    assert (stated.memory_bytes, stated.processors) == (300 * 10**6, 0.5)

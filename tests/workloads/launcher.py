@@ -68,11 +68,11 @@ def run_ranks(job: Job, sites: str, layers: int, tell: str) -> dict[str, Any]:
 class Launcher:
     """The process, and everything it reported in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, *ranks: str) -> None:
         self.events: list[dict[str, Any]] = []
         self._unread = b""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "workloads"],
+            [sys.executable, "-m", "workloads", *ranks],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -158,12 +158,12 @@ def _lives(pid: int) -> bool:
     return state != "Z"
 
 
-def launchers() -> Iterator[Callable[[], Launcher]]:
+def launchers() -> Iterator[Callable[..., Launcher]]:
     """Start launchers; they end with the test."""
     started: list[Launcher] = []
 
-    def start() -> Launcher:
-        started.append(Launcher())
+    def start(*ranks: str) -> Launcher:
+        started.append(Launcher(*ranks))
         return started[-1]
 
     yield start

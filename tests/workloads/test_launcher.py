@@ -14,7 +14,7 @@ import pytest
 from tests.workloads.launcher import Launcher, gone, loopback_job
 from workloads.job import Job
 
-Launch = Callable[[], Launcher]
+Launch = Callable[..., Launcher]
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +145,19 @@ def test_a_job_and_its_start_may_come_at_once(tmp_path: Path, launch: Launch) ->
     launcher.send(job.to_json() + "\nstart")
     launcher.until(lambda: len(launcher.of("trained")) == 2, timeout_s=12)
     assert launcher.finish() == 0
+
+
+def test_ranks_of_one_job_may_have_launchers_of_their_own(tmp_path: Path, launch: Launch) -> None:
+    job = loopback_job(tmp_path, ranks=2, steps=3)
+    launchers = [launch("0"), launch("1")]
+    for launcher in launchers:
+        launcher.send(job.to_json() + "\nstart")
+    for rank, launcher in enumerate(launchers):
+        launcher.until(lambda launcher=launcher: bool(launcher.of("exit")))
+        assert [event["rank"] for event in launcher.of("step")] == [rank] * job.steps
+        assert launcher.process.poll() is None, "it holds its container"
+    hashes = {launcher.of("trained")[0]["hash"] for launcher in launchers}
+    assert len(hashes) == 1
+    for launcher in launchers:
+        launcher.close_input()
+        assert launcher.finish() == 0, launcher.errors()

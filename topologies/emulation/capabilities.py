@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from topologies.emulation.errors import EmulationError
+from topologies.emulation.containers.engine import can_start, running_engine
+from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.kernel import private_network
 from topologies.emulation.netem import NetemImpairer
 from topologies.emulation.priority import prefix
@@ -36,7 +37,8 @@ COMMANDS = {
 class Capabilities:
     """Probed facts; ``missing`` says for each thing that a run needs and lacks how to get it.
 
-    ``spans_by`` is the back end for spans where it is not simply the first that the machine has.
+    ``spans_by`` is the back end for spans where it is not simply the first that the machine has;
+    ``docker`` whether an engine runs, or a run can start its own.
     """
 
     kernel: str
@@ -52,6 +54,7 @@ class Capabilities:
     congestion_controls: tuple[str, ...]
     missing: tuple[str, ...]
     spans_by: Literal["netem", "relay"] | None = None
+    docker: Literal["runs", "can start"] | None = None
 
     @property
     def impairer(self) -> Literal["netem", "relay"]:
@@ -100,7 +103,17 @@ def probe() -> Capabilities:
             Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control").read_text().split()
         ),
         missing=tuple(missing),
+        docker=_docker(root),
     )
+
+
+def _docker(root: bool) -> Literal["runs", "can start"] | None:
+    try:
+        if running_engine():
+            return "runs"
+    except MachineError:
+        return None
+    return "can start" if root and can_start() else None
 
 
 def _silently(*command: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from mininet.link import Intf, Link, OVSLink
 from mininet.log import setLogLevel
 from mininet.net import Mininet
+from mininet.node import Host as MininetHost
 from mininet.node import OVSSwitch, RemoteController
 from mininet.topo import Topo
 
@@ -55,13 +56,16 @@ class Lab:
         openflow_port: Callable[[], int],
         congestion_control: str,
         wired: bool = False,
+        places: Mapping[str, int] | None = None,
     ) -> None:
         """Take the graph, the span cables to plug in, and each host's access link by name.
 
         ``openflow_port`` may wait until the controller listens.
 
-        A fabric's cables are patches between bridges, which cost next to nothing; if ``wired``,
-        they are pairs of devices, on which packets can be captured.
+        Hosts in ``places`` are there already, such as containers: each by a process whose network,
+        without devices yet, becomes the host's. A fabric's cables are patches between bridges,
+        which cost next to nothing; if ``wired``, they are pairs of devices, on which packets can
+        be captured.
         """
         self.graph, self._cables, self._access = graph, cables, access
         self._congestion_control, self._wired = congestion_control, wired
@@ -70,7 +74,7 @@ class Lab:
         Mininet.inited = True
         self._bridges = {switch.name: f"s{switch.dpid}" for switch in graph.switches}
         self._net = Mininet(
-            topo=_MininetTopo(graph, self._bridges, Link if wired else OVSLink),
+            topo=_MininetTopo(graph, self._bridges, Link if wired else OVSLink, places or {}),
             switch=_switch_kind(datapath),
             link=OVSLink,
             controller=None,
@@ -219,11 +223,14 @@ cat /proc/sys/net/ipv4/tcp_congestion_control"""
 class _MininetTopo(Topo):
     """The hosts, switches, access and fabric links of a graph; spans are plugged in later."""
 
-    def build(self, graph: Graph, bridges: Mapping[str, str], cable: Any) -> None:
+    def build(
+        self, graph: Graph, bridges: Mapping[str, str], cable: Any, places: Mapping[str, int]
+    ) -> None:
         for switch in graph.switches:
             self.addSwitch(bridges[switch.name], dpid=f"{switch.dpid:016x}")
         for host in graph.hosts:
-            self.addHost(host.name, ip=f"{host.ip}/8", mac=host.mac)
+            there = {"cls": _HostThere, "place": places[host.name]} if host.name in places else {}
+            self.addHost(host.name, ip=f"{host.ip}/8", mac=host.mac, **there)
         for index, link in enumerate(graph.links):
             if link.kind == "access":
                 self.addLink(
@@ -245,6 +252,23 @@ class _MininetTopo(Topo):
                     intfName2=f"{b}-{link.b_port}",
                     cls=cable,
                 )
+
+
+class _HostThere(MininetHost):
+    """A host whose network is that of a process which runs already, ``place``.
+
+    Mininet's shell for it joins that network; by the shell's process Mininet moves the host's end
+    of its cable there, and `Lab` starts what it runs, with this machine's own programs.
+    """
+
+    def startShell(self, mnopts: str | None = None) -> None:
+        self.inNamespace = False  # not a new one
+        super().startShell(mnopts)
+        self.inNamespace = True
+
+    def _popen(self, cmd: list[str], **params: Any) -> Any:
+        network = f"--net=/proc/{self.params['place']}/ns/net"
+        return super()._popen(["nsenter", network, *cmd], **params)
 
 
 class _SilentController(RemoteController):

@@ -2,7 +2,7 @@
 
 Everything a run starts inherits its mark in the environment, and everything it stores outside its
 run folder lies in one folder of that name. Networks need no mark: they live in namespaces that go
-with the last process inside.
+with the last process inside. Containers carry the run's id in a label, too.
 """
 
 from __future__ import annotations
@@ -61,21 +61,24 @@ class Reaped:
 
 
 def reap() -> Reaped:
-    """End the processes and remove the folders of runs whose owner is dead, and nothing else."""
+    """End the processes and remove what else is left of runs whose owner is dead; nothing else."""
+    from topologies.emulation.containers.remains import clear  # it needs this module itself
+
     reaped = Reaped()
     for folder in sorted(STATE.glob("*")) if STATE.is_dir() else []:
         if _owner_lives(folder):
             continue
-        reaped.processes += _end(folder.name)
+        reaped.processes += end_marked(folder.name)
         restore(folder)
+        clear(folder)
         shutil.rmtree(folder, ignore_errors=True)
         reaped.runs.append(folder.name)
     return reaped
 
 
-def marked_processes(run: str) -> list[int]:
+def marked_processes(run: str, name: str = MARK) -> list[int]:
     """Return the processes that carry a run's mark, this one left out."""
-    mark = f"{MARK}={run}".encode()
+    mark = f"{name}={run}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
@@ -89,10 +92,11 @@ def marked_processes(run: str) -> list[int]:
     return found
 
 
-def _end(run: str) -> int:
+def end_marked(run: str, name: str = MARK) -> int:
+    """Kill the processes that carry a run's mark and wait for them; return how many there were."""
     ended = set()
     deadline = time.monotonic() + 5
-    while (left := marked_processes(run)) and time.monotonic() < deadline:
+    while (left := marked_processes(run, name)) and time.monotonic() < deadline:
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)

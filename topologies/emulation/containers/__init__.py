@@ -1,0 +1,1 @@
+"""Hosts that are Docker containers: the engine, the image, the containers and their limits."""
