@@ -153,7 +153,8 @@ def test_ranks_of_one_job_may_have_launchers_of_their_own(tmp_path: Path, launch
     for launcher in launchers:
         launcher.send(job.to_json() + "\nstart")
     for rank, launcher in enumerate(launchers):
-        launcher.until(lambda launcher=launcher: bool(launcher.of("exit")))
+        while not launcher.of("exit"):
+            assert launcher.read(), launcher.errors()
         assert [event["rank"] for event in launcher.of("step")] == [rank] * job.steps
         assert launcher.process.poll() is None, "it holds its container"
     hashes = {launcher.of("trained")[0]["hash"] for launcher in launchers}

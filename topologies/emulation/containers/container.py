@@ -103,7 +103,9 @@ class Container:
                 return "the Docker engine does not answer any more"
         if killed:
             megabytes = self._limits.memory_bytes / 1e6
-            return f"out of memory: its container may hold {megabytes:g} MB"
+            return (
+                f"out of memory: its container may hold {megabytes:g} MB (emulate.runtime.memory)"
+            )
         return None
 
     def kill(self) -> None:
