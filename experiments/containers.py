@@ -67,7 +67,7 @@ def training_in(
             )
             for rank, container in enumerate(begun)
         ]
-        training = ContainedTraining(record.logs / "launcher.log", launchers)
+        training = ContainedTraining(launchers, begun, record)
         stack.callback(training.close)
         for container in begun:
             container.find()
@@ -79,16 +79,36 @@ def training_in(
             cpus=limits.cpus,
         )
         yield training, {container.host: container.pid for container in begun}
-        note_usage(begun, record)
 
 
 class ContainedTraining(Training):
     """A job whose ranks each have a launcher in a container, whose network and names are theirs."""
 
+    def __init__(
+        self, launchers: Sequence[Launcher], begun: Sequence[Container], record: Record
+    ) -> None:
+        """Take the launchers, their containers in the same order, and where to note their usage."""
+        super().__init__(record.logs / "launcher.log", launchers)
+        self._begun, self._record = list(begun), record
+
     def assign(self, job: Job) -> None:
         """Give the job; see `Training.assign`."""
         ranks = tuple(replace(rank, netns=None) for rank in job.ranks)
         super().assign(replace(job, ranks=ranks, hosts_file=None))
+
+    def close(self) -> None:
+        """Note what each container came to, beside its limits, then end it."""
+        for rank, container in enumerate(self._begun):
+            if used := container.usage():
+                self._record.event(
+                    "container",
+                    rank=rank,
+                    host=container.host,
+                    memory_peak_bytes=used.memory_peak_bytes,
+                    throttled_s=round(used.throttled_s, 3),
+                )
+        self._begun = []
+        super().close()
 
 
 def plans_for(hosts: Sequence[str], hosts_file: Path, logs: Path) -> list[Plan]:
@@ -113,16 +133,3 @@ def plans_for(hosts: Sequence[str], hosts_file: Path, logs: Path) -> list[Plan]:
     ]
     command = (sys.executable, "-BIm", "workloads")
     return [Plan(host, (*command, str(rank)), tuple(mounts)) for rank, host in enumerate(hosts)]
-
-
-def note_usage(begun: Sequence[Container], record: Record) -> None:
-    """Record what each container came to, beside its limits."""
-    for rank, container in enumerate(begun):
-        if used := container.usage():
-            record.event(
-                "container",
-                rank=rank,
-                host=container.host,
-                memory_peak_bytes=used.memory_peak_bytes,
-                throttled_s=round(used.throttled_s, 3),
-            )

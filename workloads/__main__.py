@@ -122,4 +122,4 @@ def supervise(ranks: dict[int, tuple[int, int]], opener: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os._exit(main())  # taking torch apart takes half a second of processor time

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from tests.fakes.scenarios import tiny
-from tests.integration.runs import ROOT, Run, command_of, eventually, name_of, spanlab
+from tests.integration.runs import ENVIRONMENT, ROOT, Run, command_of, eventually, name_of, spanlab
 from topologies.emulation.containers import cgroup
-from topologies.emulation.containers.engine import cgroup_parent, running_engine
+from topologies.emulation.containers.container import LABEL
+from topologies.emulation.containers.engine import cgroup_parent, open_engine, running_engine
+from topologies.emulation.ownership import owned_folder
 
 pytestmark = [
     pytest.mark.needs_root,
@@ -204,6 +206,30 @@ def test_what_a_killed_run_leaves_of_its_containers_is_cleaned(begin: Start) -> 
     assert inside(bystander) == others
     reached = max(step["step"] for step in bystander.steps)
     bystander.wait_step(reached + 2)
+
+
+def test_on_an_engine_that_runs_already_only_the_dead_runs_containers_go(
+    begin: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        owned_folder(f"test-{os.getpid()}") as folder,
+        open_engine(folder, tmp_path / "engine.log") as engine,
+    ):
+        monkeypatch.setitem(ENVIRONMENT, "DOCKER_HOST", engine.address)
+        run = begin()
+        run.wait_step(5)
+        up = next(event for event in run.events if event["kind"] == "containers up")
+        assert up["engine"]["own"] is False
+        stranger = engine.ask("create", "--label", f"{LABEL}=somebody", up["image"], "true")
+        run.process.kill()
+        run.process.wait()
+        assert len(engine.ask("ps", "--all", "--quiet").split()) == 3
+        done = spanlab("clean", "--json")
+        assert json.loads(done.stdout)["runs"] == [run.name]
+        run.end()
+        assert run.left_behind() == []
+        assert engine.ask("ps", "--all", "--quiet", "--no-trunc") == stranger
+        engine.ask("rm", stranger)
 
 
 def test_without_docker_nothing_is_built(run: Run, tmp_path: Path) -> None:

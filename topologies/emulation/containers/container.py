@@ -19,7 +19,9 @@ from topologies.emulation.ownership import MARK
 
 LABEL = "spanlab.run"
 """Of every container: the id of its run."""
-_START_TIMEOUT_S = 30.0
+CPUS_STEP = 0.01
+"""The least share of a processor that a limit can tell apart."""
+_START_TIMEOUT_S, _PAGE_BYTES = 30.0, os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
@@ -71,18 +73,16 @@ class Container:
                 raise EmulationError(f"the container of {self.host} is {state}: {said}")
             time.sleep(0.02)
         self.pid = int(pid)
-        try:
+        with contextlib.suppress(OSError):
             self._process = os.pidfd_open(self.pid)
-            mark = f"{MARK}={os.environ[MARK]}".encode()
-            ours = mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        except OSError:
-            ours = False
-        if not ours:
-            raise EmulationError(
-                f"the container of {self.host} does not run on this machine, as far as can be "
-                f"seen from here: the engine at {self._engine.address} is elsewhere, or in a "
-                "virtual machine"
-            )
+        while not self._is_ours():
+            if time.monotonic() > deadline or self._process < 0:
+                raise EmulationError(
+                    f"the container of {self.host} does not run on this machine, as far as can be "
+                    f"seen from here: the engine at {self._engine.address} is elsewhere, or in a "
+                    "virtual machine"
+                )
+            time.sleep(0.02)  # its first process is just beginning
         self._check_limits()
 
     def usage(self) -> cgroup.Usage | None:
@@ -116,15 +116,25 @@ class Container:
             os.close(self._process)
             self._process = -1
 
+    def _is_ours(self) -> bool:
+        """Ask whether the process with its number on this machine carries the run's mark."""
+        try:
+            environment = Path(f"/proc/{self.pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        return f"{MARK}={os.environ[MARK]}".encode() in environment
+
     def _check_limits(self) -> None:
         used = self.usage()
         if used is None:
             return  # it has ended already; whoever waits for it will say so
-        found = (used.memory_limit_bytes, used.cpus)
-        if used.memory_limit_bytes != self._limits.memory_bytes or used.cpus is None:
-            raise EmulationError(f"the container of {self.host}: limits not in force: {found}")
-        if abs(used.cpus - self._limits.cpus) > 0.01:
-            raise EmulationError(f"the container of {self.host}: limits not in force: {found}")
+        memory_bytes = self._limits.memory_bytes // _PAGE_BYTES * _PAGE_BYTES
+        alike = used.cpus is not None and abs(used.cpus - self._limits.cpus) < CPUS_STEP
+        if used.memory_limit_bytes != memory_bytes or not alike:
+            raise EmulationError(
+                f"the container of {self.host} is not held to {self._limits}; in force are "
+                f"{used.memory_limit_bytes} bytes and {used.cpus} processors"
+            )
 
     def _state(self, form: str) -> str:
         return self._engine.ask("inspect", "--format", form, self._name, timeout_s=10)
