@@ -43,6 +43,7 @@ def rank_image(engine: Engine, dockerfile: Path, stage: Callable[[str], None]) -
         try:
             with dockerfile.open("rb") as text:
                 _run(
+                    "docker build",
                     engine.command(
                         *("build", "--network", "host", "--build-arg", f"BASE={base}"),
                         *("--tag", image, "-"),
@@ -72,7 +73,7 @@ def _base(engine: Engine, base: str, release: str, stage: Callable[[str], None])
         if has(engine, image):
             return image
     try:
-        _run(engine.command("pull", "--quiet", base), _PULL_TIMEOUT_S)
+        _run("docker pull", engine.command("pull", "--quiet", base), _PULL_TIMEOUT_S)
     except EmulationError as error:
         unreachable = str(error)
     else:
@@ -80,7 +81,7 @@ def _base(engine: Engine, base: str, release: str, stage: Callable[[str], None])
     stage("no registry answers: making the containers' base from packages (a minute, once)")
     archive = _archive(release, base, unreachable)
     with archive.open("rb") as files:
-        _run(engine.command("import", "-", local), _BUILD_TIMEOUT_S, stdin=files)
+        _run("docker import", engine.command("import", "-", local), _BUILD_TIMEOUT_S, stdin=files)
     return local
 
 
@@ -96,16 +97,17 @@ def _archive(release: str, base: str, unreachable: str) -> Path:
             )
         with TemporaryDirectory(prefix="base-", dir=archive.parent) as place:
             root, part = Path(place) / "root", Path(place) / archive.name
-            make = ["debootstrap", "--variant=minbase", "--include=python3", release, str(root)]
+            # Its mounts and its processes go with it, whatever ends it.
+            make = ["unshare", "--mount", "--pid", "--kill-child", "debootstrap"]
+            make += ["--variant=minbase", "--include=python3", release, str(root)]
             try:
-                # Its mounts and its processes go with it, whatever ends it.
-                _run(["unshare", "--mount", "--pid", "--kill-child", *make], _BOOTSTRAP_TIMEOUT_S)
+                _run("debootstrap", make, _BOOTSTRAP_TIMEOUT_S)
             except EmulationError as error:
                 raise MachineError(
                     f"the containers' base cannot be had: no registry answers ({unreachable}), and "
                     f"{error}\nIt takes a network once: see docs/containers.md"
                 ) from None
-            _run(["tar", "-C", str(root), "-cf", str(part), "."], _BUILD_TIMEOUT_S)
+            _run("tar", ["tar", "-C", str(root), "-cf", str(part), "."], _BUILD_TIMEOUT_S)
             part.rename(archive)
     return archive
 
@@ -121,7 +123,9 @@ def _release(text: str) -> tuple[str, str]:
     return system, release
 
 
-def _run(command: list[str], timeout_s: float, stdin: object = subprocess.DEVNULL) -> None:
+def _run(
+    what: str, command: list[str], timeout_s: float, stdin: object = subprocess.DEVNULL
+) -> None:
     """Run something that takes long; raises EmulationError with the end of what it said."""
     try:
         done = subprocess.run(
@@ -135,8 +139,7 @@ def _run(command: list[str], timeout_s: float, stdin: object = subprocess.DEVNUL
             start_new_session=True,
         )
     except subprocess.TimeoutExpired:
-        raise EmulationError(f"{command[0]} did not end within {timeout_s:g} s") from None
+        raise EmulationError(f"{what} did not end within {timeout_s:g} s") from None
     if done.returncode:
-        name = command[0] if command[0] != "docker" else f"docker {command[3]}"
         said = "\n".join(done.stdout.strip().splitlines()[-_TAIL_LINES:])
-        raise EmulationError(f"{name} failed: {said}")
+        raise EmulationError(f"{what} failed: {said}")
