@@ -94,9 +94,9 @@ class Container:
 
     def why(self) -> str | None:
         """Say what ended it, or something in it, where that is known and not its own doing."""
-        if (used := self.usage()) is not None:
-            killed = used.killed > 0
-        else:
+        used = self.usage()
+        killed = used is not None and used.killed > 0
+        if not killed:
             try:
                 killed = self._state("{{.State.OOMKilled}}") == "true"
             except EmulationError:

@@ -155,6 +155,7 @@ def _own_engine(folder: Path, place: Path, log: Path) -> Iterator[Engine]:
                     f"dockerd said:\n{tail(log)}"
                 )
             time.sleep(0.05)
+        engine.ask("container", "prune", "--force")  # of runs that were killed: nobody else's
         yield engine
     finally:
         daemon.terminate()
