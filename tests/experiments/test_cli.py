@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import pytest
 
@@ -145,6 +145,28 @@ def test_doctor_says_what_follows(
     else:
         assert "relay" in out
         assert "ready" in out
+
+
+@pytest.mark.parametrize(
+    ("docker", "said"),
+    [
+        (None, "apt-get install docker.io debootstrap"),
+        ("runs", "an engine runs"),
+        ("can start", "a run starts its own engine"),
+    ],
+)
+def test_doctor_says_whether_ranks_may_be_containers(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    docker: Literal["runs", "can start"] | None,
+    said: str,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(capabilities, "probe", lambda: replace(MACHINE, docker=docker))
+    assert exit_code(monkeypatch, "doctor") == 0
+    assert said in capsys.readouterr().out
+    assert exit_code(monkeypatch, "doctor", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["docker"] == docker
 
 
 def test_doctor_fails_where_a_run_would(
