@@ -12,9 +12,10 @@ from topologies.units import Size
 
 RuntimeName = Literal["namespace", "docker"]
 MEMORY_BYTES, CPUS = 10**9, 1.0
-"""A container's limits unless stated: torch takes a third of the memory, a rank computes with one
-thread."""
-LEAST_BYTES = 64 * 10**6
+"""A container's limits unless stated: torch takes a quarter of the memory, a rank computes with
+one thread."""
+LEAST_BYTES = 256 * 10**6
+"""Torch alone takes 216 MB that cannot be read again from files."""
 
 
 class RuntimeSpec(FileModel):
