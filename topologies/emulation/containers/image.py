@@ -22,6 +22,7 @@ NAME = "spanlab-rank"
 BASES = {"debian": "debian:{}-slim", "ubuntu": "ubuntu:{}"}
 """By the ID of /etc/os-release, what registries call a release."""
 _PULL_TIMEOUT_S, _BOOTSTRAP_TIMEOUT_S, _BUILD_TIMEOUT_S = 180.0, 900.0, 900.0
+_HALF_MADE = "half-made-"
 _TAIL_LINES = 8
 
 
@@ -95,7 +96,11 @@ def _archive(release: str, base: str, unreachable: str) -> Path:
                 f"the containers' base {base} cannot be had from a registry ({unreachable}), nor "
                 "made from packages: apt-get install debootstrap"
             )
-        with TemporaryDirectory(prefix="base-", dir=archive.parent) as place:
+        for left in archive.parent.glob(f"{_HALF_MADE}*"):  # by one that was stopped
+            shutil.rmtree(left, ignore_errors=True)
+        with TemporaryDirectory(
+            prefix=_HALF_MADE, dir=archive.parent, ignore_cleanup_errors=True
+        ) as place:
             root, part = Path(place) / "root", Path(place) / archive.name
             # Its mounts and its processes go with it, whatever ends it.
             make = ["unshare", "--mount", "--pid", "--kill-child", "debootstrap"]
