@@ -72,7 +72,11 @@ def page_of(
         "status": "failed" if error else "finished",
         "error": error,
         "fidelity": judged,
-        "backend": {"impairer": "relay", "datapath": "user", "runtime": "namespace"},
+        "backend": {
+            "impairer": "relay",
+            "datapath": "user",
+            "runtime": run.scenario.emulate.runtime.name,
+        },
         "reference": reference,
         "phases": found,
         "events": event_results(run.record.events, run.steps, session.phases),
@@ -176,3 +180,10 @@ def test_the_trace_has_a_track_per_rank_and_whole_steps(tmp_path: Path) -> None:
         ("west-east forward, Mbit/s", 3e6, 0.0),
         ("west-east forward, frames lost/s", 3e6, 4.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "said"), [("namespace", "ranks in namespaces"), ("docker", "in Docker containers")]
+)
+def test_it_says_where_ranks_ran(tmp_path: Path, runtime: str, said: str) -> None:
+    assert said in page_of(tmp_path, emulate__runtime=runtime).text
