@@ -38,6 +38,7 @@ class Job:
         compute_s: forward and backward of one step.
         strategy: ``ddp`` or ``hierarchical``.
         period: steps between synchronisations; above 1 parameters are averaged, after a step.
+        overlap: whether buckets meet beside backward; else all do after it.
         access_bps: smallest wire rate of a worker's own link.
         mtu: largest IP packet, bytes.
         window_bytes: the most that TCP keeps unacknowledged.
@@ -51,6 +52,7 @@ class Job:
     compute_s: float
     strategy: Literal["ddp", "hierarchical"] = "ddp"
     period: int = 1
+    overlap: bool = True
     congestion_control: Literal["reno", "cubic", "bbr"] = "reno"
     access_bps: float = 400e9
     mtu: int = 9000
@@ -89,18 +91,19 @@ class Job:
 
         Layers of equal size become ready from the last to the first over backward's two thirds; a
         bucket closes with the layer that fills it (DistributedDataParallel). Where parameters are
-        averaged, all are ready at the step's end.
+        averaged, or nothing overlaps, all are ready at the step's end.
         """
         least, most = LAYERS
         wanted = 2 * math.ceil(self.gradient_bytes / self.bucket_bytes)
         layers = max(1, min(max(least, wanted), most, self.gradient_bytes // 4))
         layer_bytes = self.gradient_bytes / layers
+        overlaps = self.overlap and self.period == 1
         found, held = [], 0.0
         for done in range(1, layers + 1):
             held += layer_bytes
             if held >= self.bucket_bytes - 4 or done == layers:
                 passed = FORWARD_SHARE + (1 - FORWARD_SHARE) * done / layers
-                found.append((held, self.compute_s * (passed if self.period == 1 else 1.0)))
+                found.append((held, self.compute_s * (passed if overlaps else 1.0)))
                 held = 0.0
         return found
 

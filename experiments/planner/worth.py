@@ -212,6 +212,7 @@ def job_of(scenario: Scenario, twin: Twin) -> model.Job:
             compute_s=twin.compute_ns / 1e9,
             strategy="ddp" if periodic else chosen.name,  # type: ignore[arg-type]
             period=int(chosen.options["every"]) if periodic else 1,
+            overlap=bool(chosen.options.get("overlap", True)),
             congestion_control=network.congestion_control,
             access_bps=min(twin.access_bps.values()),
             mtu=network.mtu,

@@ -191,6 +191,16 @@ def test_averaging_every_hundredth_step_costs_a_hundredth() -> None:
     )
 
 
+def test_without_overlap_communication_comes_on_top_of_compute() -> None:
+    state = {SPAN: span(20e6, 20)}
+    beside, after = (
+        predict(replace(JOB, overlap=overlap), DIRECT, state) for overlap in (True, False)
+    )
+    alone = predict(replace(JOB, overlap=False, compute_s=0.0), DIRECT, state)
+    assert after.step_s == pytest.approx(JOB.compute_s + alone.step_s)
+    assert JOB.compute_s < beside.step_s < after.step_s
+
+
 @pytest.mark.parametrize(
     "changes", [{"period": 0}, {"strategy": "gossip"}, {"congestion_control": "vegas"}]
 )

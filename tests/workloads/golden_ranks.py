@@ -41,7 +41,8 @@ def train(job: Job, rank: int, layers: int, *, tells_values: bool) -> dict[str, 
     """Train as one rank among others; return its parameters after each step, and more."""
     join(job, job.ranks[rank])
     model, pace = fresh(job, layers)
-    found: dict[str, Any] = {"values": [], "agreed": [], "communicated": [], "divergence": []}
+    told = ("values", "agreed", "communicated", "overlapped", "divergence")
+    found: dict[str, Any] = {key: [] for key in told}
     with strategies.around(model, job) as replica:
         optimizer = replica.optimizer()
         dist.barrier()
@@ -59,6 +60,7 @@ def train(job: Job, rank: int, layers: int, *, tells_values: bool) -> dict[str, 
                 found["values"].append(values(model).tolist())
             found["agreed"].append(bits_of(replica.agreed()))
             found["communicated"].append(replica.first_communication_ns > 0)
+            found["overlapped"].append(replica.first_communication_ns < pace.computed_ns)
             found["divergence"].append(replica.divergence)
         found["received"] = {
             ports: count - before.get(ports, 0) for ports, count in received(job.port).items()

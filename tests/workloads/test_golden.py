@@ -18,6 +18,7 @@ Values = NDArray[np.float64]
 CASES = [
     ("ddp", "we", {}),
     ("ddp", "wee", {}),
+    ("ddp", "wee", {"overlap": False}),
     ("hierarchical", "we", {}),
     ("hierarchical", "wwee", {}),
     ("hierarchical", "wwweee", {}),
@@ -57,6 +58,7 @@ class Found:
     reference: Values
     agreed: list[list[str | None]]
     communicated: list[list[bool]]
+    overlapped: list[list[bool]]
     divergence: list[list[float | None]]
 
 
@@ -74,10 +76,11 @@ def trained(
     )
     found = run_ranks(job, sites, layers, "values")
     ranks = found["ranks"]
+    told = ("agreed", "communicated", "overlapped", "divergence")
     return Found(
         np.array([rank["values"] for rank in ranks]),
         np.array(found["reference"]).swapaxes(0, 1),
-        *([rank[key] for rank in ranks] for key in ("agreed", "communicated", "divergence")),
+        *([rank[key] for rank in ranks] for key in told),
     )
 
 
@@ -125,6 +128,15 @@ def test_fragments_that_are_taken_at_once_and_whole_are_diloco(tmp_path: Path) -
     at_once = {**shared, "fragments": 1, "delay": 0, "mixing": 0.0}
     streamed = trained(tmp_path, "streaming-diloco", "we", at_once)
     assert (plain.values == streamed.values).all()
+
+
+def test_ddp_without_overlap_computes_the_same_bits(tmp_path: Path) -> None:
+    overlapped = trained(tmp_path, "ddp", "wee", {})
+    deferred = trained(tmp_path, "ddp", "wee", {"overlap": False})
+    assert (overlapped.values == deferred.values).all()
+    # In the first step, all gradients are one bucket.
+    assert all(all(steps[1:]) for steps in overlapped.overlapped)
+    assert not any(any(steps) for steps in deferred.overlapped)
 
 
 def test_divergence_is_the_distance_from_the_mean(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from workloads.exchange.deferred import Deferred
+
 LEARNING_RATE = 0.01
 
 Future = torch.futures.Future[torch.Tensor]
@@ -86,13 +88,22 @@ class Replica:
 class BucketReplica(Replica):
     """A model under DistributedDataParallel, whose gradient buckets meet as a hook says."""
 
-    def __init__(self, model: nn.Module, bucket_bytes: int, hook: Callable[[Any], Future]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        bucket_bytes: int,
+        hook: Callable[[Any], Future],
+        *,
+        overlap: bool = True,
+    ) -> None:
         """Wrap ``model``; its parameters are broadcast from rank 0.
 
-        ``hook`` takes a `torch.distributed.GradBucket` and promises the averaged gradients.
+        ``hook`` takes a `torch.distributed.GradBucket` and promises the averaged gradients; without
+        ``overlap`` it is called after the whole backward pass only.
         """
         super().__init__(model)
         self._hook = hook
+        self._average = self._begin if overlap else Deferred(self._begin)
         self.module = DistributedDataParallel(
             model, bucket_cap_mb=bucket_bytes / 2**20, gradient_as_bucket_view=True
         )
@@ -103,6 +114,9 @@ class BucketReplica(Replica):
         state: None,
         bucket: dist.GradBucket,  # type: ignore[name-defined]
     ) -> Future:
+        return self._average(bucket)
+
+    def _begin(self, bucket: Any) -> Future:
         over = self.meets(bucket.buffer())
         averaged = self._hook(bucket)
         averaged.add_done_callback(over)
