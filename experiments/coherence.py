@@ -81,7 +81,7 @@ def system_steps(records: Sequence[dict[str, Any]], ranks: int) -> list[SystemSt
                 exposed_communication_ns=float(
                     np.mean([record["exposed_communication_ns"] for record in group])
                 ),
-                identical=len({record["hash"] for record in group}) == 1,
+                identical=_identical(group),
                 compared=all(record["hash"] for record in group),
                 divergence=_root_mean_square([it.get("divergence") for it in group]),
                 skew_ns=max(computed_ns) - min(computed_ns),
@@ -154,6 +154,14 @@ def recovery_s(phase: Sequence[SystemStep], begin_ns: int) -> float | None:
         if step.duration_ns <= RECOVERED * usual_ns:
             return (step.end_ns - begin_ns) / 1e9
     return None
+
+
+def _identical(records: Sequence[dict[str, Any]]) -> bool:
+    """Say whether all ranks told the same, or all among whom the strategy shares parameters out."""
+    told: dict[str, set[str | None]] = defaultdict(set)
+    for record in records:
+        told[record.get("among", "")].add(record["hash"])
+    return all(len(hashes) == 1 for hashes in told.values())
 
 
 def _root_mean_square(found: Sequence[float | None]) -> float | None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from experiments.twin import Twin
 from topologies.graph import Host
-from workloads.sizes import FLOAT_BYTES, layer_floats, layers_for, matrix_width
+from workloads.sites import campuses
+from workloads.sizes import FLOAT_BYTES, cut, layer_floats, layers_for, matrix_width
 from workloads.strategies import Options
 from workloads.strategies.powersgd import WHOLE_STEPS
 from workloads.strategies.streaming_diloco import offsets
@@ -101,6 +102,13 @@ def exchanges(
         return [
             Exchange(flows, first, every, messages=rounds) for first in offsets(every, fragments)
         ]
+    if strategy == "pipeline":
+        moved, times = options["activations"], int(options["microbatches"])
+        stages = stage_flows(workers, gradient_bytes, bucket_bytes)
+        return [
+            Exchange(along_flows(workers, times * moved), messages=times),
+            Exchange(stages, messages=rounds * buckets),
+        ]
     raise ValueError(f"the traffic of the strategy {strategy} is not known")
 
 
@@ -159,3 +167,32 @@ def hierarchical_flows(workers: Sequence[Host], moved: float) -> list[Flow]:
         for place in range(slices)
         for flow in ring_flows([campus[place] for campus in campuses], moved / slices)
     ]
+
+
+def along_flows(workers: Sequence[Host], moved: float) -> list[Flow]:
+    """Return what crosses between stages, there and back: a pipeline for each place in a campus."""
+    stages = [[workers[rank] for rank in ranks] for ranks in campuses_of(workers)]
+    return [
+        (sender, receiver, moved)
+        for before, after in pairwise(stages)
+        for pair in zip(before, after, strict=True)
+        for sender, receiver in (pair, pair[::-1])
+    ]
+
+
+def stage_flows(workers: Sequence[Host], gradient_bytes: int, bucket_bytes: int) -> list[Flow]:
+    """Return what ranks of a campus send each other of the gradients of their stage."""
+    layers, stages = layers_for(gradient_bytes, bucket_bytes), campuses_of(workers)
+    floats = layer_floats(gradient_bytes, layers)
+    return [
+        flow
+        for ranks, own in zip(stages, cut(layers, len(stages)), strict=True)
+        for flow in ring_flows(
+            [workers[rank] for rank in ranks], FLOAT_BYTES * sum(floats[layer] for layer in own)
+        )
+    ]
+
+
+def campuses_of(workers: Sequence[Host]) -> list[list[int]]:
+    """Return the ranks of each campus."""
+    return campuses([host.campus for host in workers])

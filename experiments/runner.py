@@ -25,6 +25,7 @@ from experiments.report import write_report
 from experiments.result import SCHEMA, event_results, headline, phase_results
 from experiments.scenario import Scenario
 from experiments.session import Observer, Session, train_through
+from experiments.strategyoptions import emulated
 from experiments.trace import trace_of
 from experiments.traffic import (
     arrivals,
@@ -222,10 +223,11 @@ def job_of(scenario: Scenario, twin: Twin, network: Network, folder: Path, logs:
         )
         for number, host in enumerate(twin.graph.workers)
     )
+    chosen = scenario.workload.strategy
     return Job(
         ranks=ranks,
-        strategy=scenario.workload.strategy.name,
-        options=scenario.workload.strategy.options,
+        strategy=chosen.name,
+        options=emulated(chosen.name, chosen.options, scenario.emulate.bytes),
         gradient_bytes=twin.gradient_bytes,
         bucket_bytes=twin.bucket_bytes,
         compute_ns=twin.compute_ns,

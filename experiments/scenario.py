@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from controller import policies
 from experiments.runtimespec import RuntimeSpec, runtime_named
+from experiments import strategyoptions
 from experiments.timeline import TimelineEvent
 from topologies.catalogue import Catalogue, bundled
 from topologies.errors import NetworkError
@@ -67,7 +68,7 @@ class StrategySpec(FileModel):
     @property
     def options(self) -> dict[str, Value]:
         """All options, as stated or by default; raises ValueError for one that is wrong."""
-        return strategies.settled(self.name, self.model_extra or {})
+        return strategyoptions.read(self.name, self.model_extra or {})
 
 
 def _strategy(value: object) -> object:

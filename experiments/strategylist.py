@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from experiments.strategyoptions import shown
 from workloads import strategies
 
 
@@ -17,7 +18,11 @@ def listed() -> dict[str, dict[str, Any]]:
             "about": found.about,
             "synchronous": found.synchronous,
             "options": {
-                key: {"default": option.default, "allowed": option.allowed, "about": option.about}
+                key: {
+                    "default": shown(option) if option.unit else option.default,
+                    "allowed": option.allowed,
+                    "about": option.about,
+                }
                 for key, option in found.options.items()
             },
         }

@@ -13,6 +13,7 @@ from controller.routes import Demand, Marks
 from experiments.changes import Change, changes_of, drawn_outages
 from experiments.outages import Interval, states_through
 from experiments.scenario import DemandSpec, EmulateSpec, Scenario, load_scenario
+from experiments.strategyoptions import check_emulated, emulated
 from experiments.timeline import ROUTING
 from topologies.errors import NetworkError
 from topologies.files import FileError
@@ -156,6 +157,9 @@ def twin_of(scenario: Scenario) -> Twin:
     )
     if twin.demands:
         _check_demands(scenario, twin)
+    chosen, sites = scenario.workload.strategy, [host.campus for host in graph.workers]
+    options = emulated(chosen.name, chosen.options, scale.bytes)
+    check_emulated(chosen.name, sites, twin.gradient_bytes, twin.bucket_bytes, options)
     return twin
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 Value = bool | int | float
 
@@ -15,12 +16,15 @@ class Option:
         default: taken where nothing is stated.
         about: its meaning, for people.
         least, most: the bounds of a number, themselves allowed.
+        unit: ``size`` where it is bytes of the real system, which scale as gradients do; a scenario
+            then states it as text, such as "16 MB".
     """
 
     default: Value
     about: str
     least: float = 0
     most: float = float("inf")
+    unit: Literal["", "size"] = ""
 
     def checked(self, value: object) -> Value:
         """Return a stated value; raises ValueError that says what is allowed."""
@@ -41,6 +45,8 @@ class Option:
         """Say in words what may be stated."""
         if isinstance(self.default, bool):
             return "true or false"
+        if self.unit:
+            return f"a size of {self.least:g} B or more"
         kind = "a whole number" if isinstance(self.default, int) else "a number"
         if self.most == float("inf"):
             return f"{kind} of {self.least:g} or more"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 
 FLOAT_BYTES = 4
 MAX_LAYERS = 64
@@ -23,3 +24,10 @@ def layer_floats(gradient_bytes: int, layers: int) -> list[int]:
 def matrix_width(gradient_bytes: int, layers: int) -> int:
     """Return the width of the square matrix in each layer; what is left over is a vector."""
     return math.isqrt(layer_floats(gradient_bytes, layers)[-1])
+
+
+def cut(layers: int, stages: int) -> list[range]:
+    """Return the layers of each stage of a pipeline; the first ones take what is left over."""
+    sizes = [layers // stages + (stage < layers % stages) for stage in range(stages)]
+    ends = list(accumulate(sizes))
+    return [range(end - size, end) for size, end in zip(sizes, ends, strict=True)]

@@ -16,7 +16,7 @@ from torch import nn
 from workloads import strategies
 from workloads.compute import Pace
 from workloads.job import Job, Rank
-from workloads.model import BATCH, SizedModel
+from workloads.model import SizedModel
 from workloads.sizes import layers_for
 from workloads.wire import counters_of
 
@@ -35,9 +35,10 @@ def train(
     layers = layers_for(job.gradient_bytes, job.bucket_bytes)
     pace = Pace(job.compute_ns, layers)
     model = SizedModel(job.gradient_bytes, layers, pace)
-    data = torch.Generator().manual_seed(job.seed + 1 + me.rank)  # every rank has its own
-    inputs, targets = torch.randn(2, BATCH, model.width, generator=data)
     with counters_of(me.interface) as moved, strategies.around(model, job) as replica:
+        shard = me.rank if replica.shard is None else replica.shard
+        data = torch.Generator().manual_seed(job.seed + 1 + shard)
+        inputs, targets = torch.randn(2, replica.rows, model.width, generator=data)
         optimizer = replica.optimizer()
         report({"kind": "ready", "rank": me.rank, "setup_ns": time.monotonic_ns() - begin_ns})
         wait()
@@ -47,9 +48,9 @@ def train(
             pace.begin(start_ns)
             agreed = bits_of(replica.agreed())
             optimizer.zero_grad()
-            loss = nn.functional.mse_loss(replica.module(inputs), targets)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss = replica.learn(inputs, targets, nn.functional.mse_loss)
             reduced_ns = time.monotonic_ns()
+            computed_ns = replica.computed_ns or pace.computed_ns
             optimizer.step()
             updated_ns = time.monotonic_ns()
             replica.end_step(step)
@@ -62,13 +63,15 @@ def train(
                 "end_ns": end_ns,
                 # A step that sent nothing belongs where it ended.
                 "first_communication_ns": replica.first_communication_ns or end_ns,
-                "compute_ns": (pace.computed_ns - start_ns) + (updated_ns - reduced_ns),
-                "computed_ns": pace.computed_ns,
-                "exposed_communication_ns": (reduced_ns - pace.computed_ns) + (end_ns - updated_ns),
+                "compute_ns": (computed_ns - start_ns) + (updated_ns - reduced_ns),
+                "computed_ns": computed_ns,
+                "exposed_communication_ns": (reduced_ns - computed_ns) + (end_ns - updated_ns),
                 "exchanges": [meeting.after(start_ns) for meeting in replica.met()],
                 **moved().since(before)._asdict(),
-                "loss": loss.item(),
+                "loss": loss,
                 "hash": agreed,
+                "among": replica.among,
+                **replica.notes,
             }
             if replica.divergence is not None:
                 record["divergence"] = replica.divergence

@@ -54,6 +54,17 @@ def test_steps_that_some_rank_did_not_finish_are_left_out() -> None:
     assert found[1].duration_ns == 100 * MS, "from its own start, not from two steps before"
 
 
+def test_ranks_that_hold_different_parts_are_compared_with_their_like() -> None:
+    parts = ["stage 0", "stage 0", "stage 1", "stage 1"]
+    records = [
+        {**rank_step(0, 0, 1, rank=rank, digest=part), "among": part}
+        for rank, part in enumerate(parts)
+    ]
+    assert system_steps(records, 4)[0].identical
+    records[3]["hash"] = "another"
+    assert not system_steps(records, 4)[0].identical
+
+
 def test_replicas_that_differ_are_seen() -> None:
     records = [rank_step(0, 0, 1, rank=0), rank_step(0, 0, 1, rank=1, digest="b")]
     assert not system_steps(records, 2)[0].identical

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from experiments.scenario import Scenario, load_scenario
+from experiments.strategyoptions import emulated
 from experiments.twin import twin_of
 from tests.fakes.scenarios import STAR, ring, scenario_of, tiny, write
 from topologies.errors import NetworkError
@@ -278,6 +280,18 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"workload__strategy": {"name": "streaming-diloco", "every": 2, "fragments": 3}},
         ("workload.strategy: streaming-diloco cannot run", "3 fragments", "every 2 steps"),
     ),
+    "pipeline over unequal campuses": (
+        {"workload__strategy": "pipeline", "network__campuses__west__workers": 2},
+        ("workload.strategy: pipeline cannot run: campuses must have", "west 2, east 1"),
+    ),
+    "size of an option without a unit": (
+        {"workload__strategy": {"name": "pipeline", "activations": 4000}},
+        ("workload.strategy.activations: '4000' is not a size", 'such as "2 GB"'),
+    ),
+    "size of an option that is too small": (
+        {"workload__strategy": {"name": "pipeline", "activations": "2 B"}},
+        ("workload.strategy.activations: '2' must be a size of 4 B or more",),
+    ),
     "ranks that do not meet in the reference": (
         {"workload__strategy": {"name": "diloco", "every": 5}},
         ("workload.strategy.every: ranks would not meet in the reference of 4 steps",),
@@ -435,3 +449,18 @@ def test_a_runtime_is_a_name_or_has_limits_too() -> None:
     limits = {"name": "docker", "memory": "300 MB", "cpus": 0.5}
     stated = scenario_of(tiny(emulate__runtime=limits)).emulate.runtime
     assert (stated.memory_bytes, stated.processors) == (300 * 10**6, 0.5)
+
+
+def test_sizes_among_a_strategys_options_become_emulated_ones() -> None:
+    stated = {"name": "pipeline", "activations": "3 MB", "microbatches": 4}
+    scenario = scenario_of(tiny(workload__strategy=stated))
+    options = scenario.workload.strategy.options
+    assert options == {"activations": 3_000_000, "microbatches": 4}
+    twice = emulated("pipeline", options, Fraction(1, 9))
+    assert twice == {"activations": 333_332, "microbatches": 4}, "whole floats"
+
+
+def test_activations_that_vanish_when_emulated_are_refused() -> None:
+    stated = {"name": "pipeline", "activations": "4 kB"}
+    with pytest.raises(NetworkError, match="pipeline cannot run when emulated"):
+        twin_of(scenario_of(tiny(workload__strategy=stated)))

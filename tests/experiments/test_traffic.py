@@ -259,3 +259,12 @@ def test_what_a_campus_is_sent_enters_it_on_any_route() -> None:
             assert entered >= 0.999 * least[campus]
     lost = {span: [0.0, 0.0] for span in twin.graph.spans}
     assert set(arrivals(twin.graph, lost).values()) == {0.0}
+
+
+def test_a_pipeline_sends_activations_and_gradients_along_its_stages() -> None:
+    twin = twin_of(scenario_of(ring()))
+    moved = in_one_step(twin, routes(twin), "pipeline", microbatches=4, activations=50_000)
+    each = 2 * 4 * 50_000 * WIRE  # two pipelines side by side
+    assert moved["north-south"] == pytest.approx([each, each])
+    assert moved["south-east"] == pytest.approx([each, each])
+    assert moved["north-east"] == [0.0, 0.0], "gradients stay inside"

@@ -27,10 +27,10 @@ def fresh(job: Job, layers: int) -> tuple[SizedModel, Pace]:
     return SizedModel(job.gradient_bytes, layers, pace), pace
 
 
-def data_of(rank: int, step: int, width: int) -> torch.Tensor:
+def data_of(rank: int, step: int, width: int, rows: int = BATCH) -> torch.Tensor:
     """Return inputs and targets that differ from rank to rank."""
     random = torch.Generator().manual_seed(1000 * rank + step)
-    return torch.randn(2, BATCH, width, generator=random)
+    return torch.randn(2, rows, width, generator=random)
 
 
 def values(model: nn.Module) -> torch.Tensor:
@@ -41,24 +41,26 @@ def train(job: Job, rank: int, layers: int, *, tells_values: bool) -> dict[str, 
     """Train as one rank among others; return its parameters after each step, and more."""
     join(job, job.ranks[rank])
     model, pace = fresh(job, layers)
-    told = ("values", "agreed", "communicated", "overlapped", "divergence")
+    told = ("values", "agreed", "among", "communicated", "overlapped", "divergence")
     found: dict[str, Any] = {key: [] for key in told}
     with strategies.around(model, job) as replica:
+        shard = rank if replica.shard is None else replica.shard
         optimizer = replica.optimizer()
         dist.barrier()
         before = received(job.port)
         dist.barrier()  # nobody sends gradients before all have counted
         for step in range(job.steps):
-            inputs, targets = data_of(rank, step, model.width)
+            inputs, targets = data_of(shard, step, model.width, replica.rows)
             replica.begin_step()
             pace.begin(time.monotonic_ns())
             optimizer.zero_grad()
-            nn.functional.mse_loss(replica.module(inputs), targets).backward()
+            replica.learn(inputs, targets, nn.functional.mse_loss)
             optimizer.step()
             replica.end_step(step)
             if tells_values:
                 found["values"].append(values(model).tolist())
             found["agreed"].append(bits_of(replica.agreed()))
+            found["among"].append(replica.among)
             found["communicated"].append(replica.first_communication_ns > 0)
             found["overlapped"].append(replica.first_communication_ns < pace.computed_ns)
             found["divergence"].append(replica.divergence)

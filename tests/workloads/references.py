@@ -12,6 +12,7 @@ from torch import nn
 from tests.workloads.golden_ranks import data_of, fresh, values
 from workloads.exchange.replica import LEARNING_RATE
 from workloads.job import Job
+from workloads.model import BATCH
 from workloads.strategies import settled
 
 Rows = list[torch.Tensor]
@@ -25,10 +26,15 @@ class Alone:
         self._model, self._pace = fresh(job, layers)
         self.start = values(self._model)
 
-    def gradient(self, at: torch.Tensor, rank: int, step: int) -> torch.Tensor:
+    @property
+    def sizes(self) -> list[int]:
+        """Floats of each layer."""
+        return [sum(it.numel() for it in layer.parameters()) for layer in self._model.layers]
+
+    def gradient(self, at: torch.Tensor, rank: int, step: int, rows: int = BATCH) -> torch.Tensor:
         """Return the gradient of a rank's loss, at those parameters."""
         nn.utils.vector_to_parameters(at.clone(), self._model.parameters())
-        inputs, targets = data_of(rank, step, self._model.width)
+        inputs, targets = data_of(rank, step, self._model.width, rows)
         self._pace.begin(time.monotonic_ns())
         self._model.zero_grad()
         nn.functional.mse_loss(self._model(inputs), targets).backward()
@@ -47,6 +53,8 @@ def reference(job: Job, layers: int) -> list[list[list[float]]]:
     """Return each rank's parameters after each step."""
     options: Any = settled(job.strategy, job.options)
     alone = Alone(job, layers)
+    if job.strategy == "pipeline":
+        return Pipelined(job, alone).history(options["microbatches"])
     rules: dict[str, Any] = {
         "fp16": Halves,
         "int8": Bytes,
@@ -132,6 +140,33 @@ class Largest(Synchronous):
             sent.append(torch.where(row.abs() >= least, row, 0.0))
         self._unsent = [row - part for row, part in zip(gradients, sent, strict=True)]
         return mean(sent)
+
+
+class Pipelined:
+    """Gradient descent of the whole model along the mean over pipelines; a rank holds its stage."""
+
+    def __init__(self, job: Job, alone: Alone) -> None:
+        self._alone, self._steps = alone, job.steps
+        self._sites = [rank.site for rank in job.ranks]
+        self._stages = list(dict.fromkeys(self._sites))
+
+    def history(self, rows: int) -> list[list[list[float]]]:
+        """Return each rank's parameters after each step; those of other stages stay put."""
+        pipelines = self._sites.count(self._stages[0])
+        layers = torch.arange(len(self._alone.sizes)).tensor_split(len(self._stages))
+        sizes = [sum(self._alone.sizes[layer] for layer in own) for own in layers]
+        whole, history = self._alone.start, []
+        for step in range(self._steps):
+            found = [self._alone.gradient(whole, each, step, rows) for each in range(pipelines)]
+            whole = whole - LEARNING_RATE * mean(found)
+            history.append([self._held(whole, site, sizes).tolist() for site in self._sites])
+        return history
+
+    def _held(self, whole: torch.Tensor, site: str, sizes: list[int]) -> torch.Tensor:
+        parts = list(self._alone.start.split(sizes))
+        stage = self._stages.index(site)
+        parts[stage] = whole.split(sizes)[stage]
+        return torch.cat(parts)
 
 
 class LocalSgd:

@@ -30,6 +30,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("int8", {}),
     ("top-k", {"density": 0.1}),
     ("powersgd", {"rank": 2}),
+    ("pipeline", {"microbatches": 4, "activations": 40_000}),
     ("local-sgd", {"every": 2}),
     ("diloco", {"every": 3}),
     ("streaming-diloco", {"every": 3, "fragments": 2, "delay": 0}),

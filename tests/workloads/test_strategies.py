@@ -16,13 +16,17 @@ from workloads.option import Option, Value
 
 NAMES = strategies.names()
 SITES = ("west", "west", "east")
+EQUAL = ("west", "west", "east", "east")
+PAIRED = {"pipeline", "fsdp-hybrid"}
+"""Strategies that need as many workers at every campus."""
 WITHOUT_TORCH = """
 import sys
 from experiments import cli, exchanges, scenario, strategylist
 from workloads import strategies
 strategylist.listed()
 for name in strategies.names():
-    assert strategies.refuse(name, ("west", "east"), strategies.settled(name, {})) is None, name
+    sites = ("west", "west", "east", "east")
+    assert strategies.refuse(name, sites, strategies.settled(name, {})) is None, name
 assert "torch" not in sys.modules
 """
 
@@ -54,7 +58,7 @@ def test_a_strategy_takes_the_options_that_it_declares(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_nobody_trains_alone(name: str) -> None:
     options = strategies.settled(name, {})
-    assert strategies.refuse(name, SITES, options) is None
+    assert strategies.refuse(name, EQUAL if name in PAIRED else SITES, options) is None
     assert "nobody to train with" in (strategies.refuse(name, ("west",), options) or "")
 
 
@@ -70,6 +74,38 @@ def test_fragments_that_cannot_meet_in_turn_are_refused(
 ) -> None:
     options = strategies.settled("streaming-diloco", stated)
     assert reason in (strategies.refuse("streaming-diloco", SITES, options) or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "sites", "reason"),
+    [
+        ("pipeline", ("west", "west"), "all workers are at one campus, west; it takes two or more"),
+        ("pipeline", SITES, "as many workers each; they have: west 2, east 1"),
+        ("pipeline", tuple(f"site-{n}" for n in range(9)), "9 stages cannot all be busy with 8"),
+    ],
+)
+def test_campuses_that_do_not_fit_are_refused(
+    name: str, sites: tuple[str, ...], reason: str
+) -> None:
+    assert reason in (strategies.refuse(name, sites, strategies.settled(name, {})) or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "sites", "gradients", "stated", "reason"),
+    [
+        # 8 layers of 12,500 floats: 111 x 111 and some.
+        ("pipeline", EQUAL, 400_000, {"activations": 400}, "400 B, but the small model's own are"),
+        ("pipeline", EQUAL, 400_000, {"activations": 444}, None),
+        ("pipeline", tuple("abcd"), 12, {"activations": 444}, "3 layers has too few for 4 stages"),
+        ("ddp", EQUAL, 4, {}, None),
+    ],
+)
+def test_what_is_too_small_when_emulated_is_said(
+    name: str, sites: tuple[str, ...], gradients: int, stated: dict[str, object], reason: str | None
+) -> None:
+    options = strategies.settled(name, stated)
+    found = strategies.too_small(name, sites, gradients, 100_000, options)
+    assert found is None if reason is None else reason in (found or "")
 
 
 @pytest.mark.parametrize(
@@ -99,6 +135,7 @@ def test_values_within_bounds_are_taken(option: Option, value: object, taken: Va
         (Option(0.5, ""), float("nan")),
         (Option(0.5, ""), "0.5"),
         (Option(True, ""), 1),
+        (Option(64, "", least=4, unit="size"), 3),
     ],
 )
 def test_other_values_are_refused(option: Option, value: object) -> None:

@@ -15,10 +15,13 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from workloads.exchange.deferred import Deferred
+from workloads.model import BATCH
 
 LEARNING_RATE = 0.01
 
 Future = torch.futures.Future[torch.Tensor]
+Criterion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""The loss of outputs against targets."""
 
 
 class Meeting(NamedTuple):
@@ -39,16 +42,25 @@ class Replica:
     Attributes:
         module: what to call instead of the model.
         first_communication_ns: when this step's first byte left, by CLOCK_MONOTONIC, or 0.
+        computed_ns: until when this step computed, by CLOCK_MONOTONIC, or 0 where the pace tells.
         divergence: how far this step found the rank from the mean of all (Euclidean), or None.
+        notes: what else is to be told of this step.
+        shard: whose data it reads: those of the rank of that number, or its own where None.
+        rows: how many samples it reads in each step.
+        among: a word shared by those ranks that must hold bit by bit alike; "" is all ranks.
     """
 
     def __init__(self, model: nn.Module) -> None:
         """Take the model whose parameters are trained."""
         self.model = model
         self.module = model
-        self.first_communication_ns = 0
+        self.first_communication_ns = self.computed_ns = 0
         self.divergence: float | None = None
         self._met: queue.SimpleQueue[Meeting] = queue.SimpleQueue()
+        self.notes: dict[str, Any] = {}
+        self.shard: int | None = None
+        self.rows = BATCH
+        self.among = ""
 
     def optimizer(self) -> torch.optim.Optimizer:
         """Make what steps along the gradients."""
@@ -56,8 +68,17 @@ class Replica:
 
     def begin_step(self) -> None:
         """Forget what the last step left."""
-        self.first_communication_ns = 0
+        self.first_communication_ns = self.computed_ns = 0
         self.divergence = None
+        self.notes = {}
+
+    def learn(
+        self, inputs: torch.Tensor, targets: torch.Tensor, criterion: Criterion
+    ) -> float | None:
+        """Compute the gradients of this step; return the loss, where this rank knows it."""
+        loss = criterion(self.module(inputs), targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item()
 
     def end_step(self, step: int) -> None:
         """Do what follows the optimizer's step number ``step``, from 0."""
@@ -66,13 +87,18 @@ class Replica:
         """Return what must be bit-identical on all ranks before the next step, if anything."""
         return list(self.model.parameters())
 
+    def communicates(self) -> None:
+        """Note that bytes leave now."""
+        if not self.first_communication_ns:
+            self.first_communication_ns = time.monotonic_ns()
+
     def meets(self, tensor: torch.Tensor) -> Callable[..., None]:
         """Note that ranks begin to exchange a tensor; call what this returns when they have.
 
         That takes, and leaves alone, whatever a callback is given; any thread may call it.
         """
+        self.communicates()
         begin_ns = time.monotonic_ns()
-        self.first_communication_ns = self.first_communication_ns or begin_ns
         size = tensor.nbytes
 
         def over(*_: object) -> None:

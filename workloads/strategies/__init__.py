@@ -7,6 +7,8 @@ The first sentence of its docstring is what users read. Beside it the file decla
 - ``SYNCHRONOUS``: whether the parameters of all ranks must be bit-identical after every step;
 - ``OPTIONS``, if it has any: what the scenario may state, by name;
 - ``refuse(sites, options)``, if it cannot always run: why not, or None. Pure.
+- ``too_small(sites, gradient_bytes, bucket_bytes, options)``, if it needs some size to run when
+  emulated: what is too small, or None; all quantities are emulated ones. Pure.
 
 None of these files imports torch but inside the context manager, so that a scenario is checked and
 strategies are listed without it.
@@ -108,6 +110,15 @@ def refuse(name: str, sites: Sequence[str], options: Options) -> str | None:
     reason: Callable[[Sequence[str], Options], str | None] | None
     reason = getattr(_module(name), "refuse", None)
     return reason(sites, options) if reason else None
+
+
+def too_small(
+    name: str, sites: Sequence[str], gradient_bytes: int, bucket_bytes: int, options: Options
+) -> str | None:
+    """Say what is too small for a strategy, all quantities being emulated ones."""
+    reason: Callable[[Sequence[str], int, int, Options], str | None] | None
+    reason = getattr(_module(name), "too_small", None)
+    return reason(sites, gradient_bytes, bucket_bytes, options) if reason else None
 
 
 def _module(name: str) -> ModuleType:
