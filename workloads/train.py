@@ -48,7 +48,7 @@ def train(
             pace.begin(start_ns)
             agreed = bits_of(replica.agreed())
             optimizer.zero_grad()
-            loss = replica.learn(inputs, targets, nn.functional.mse_loss)
+            loss = replica.learn(inputs, targets, nn.functional.mse_loss, job.compute_ns)
             reduced_ns = time.monotonic_ns()
             computed_ns = replica.computed_ns or pace.computed_ns
             optimizer.step()

@@ -54,7 +54,7 @@ def train(job: Job, rank: int, layers: int, *, tells_values: bool) -> dict[str, 
             replica.begin_step()
             pace.begin(time.monotonic_ns())
             optimizer.zero_grad()
-            replica.learn(inputs, targets, nn.functional.mse_loss)
+            replica.learn(inputs, targets, nn.functional.mse_loss, 0)
             optimizer.step()
             replica.end_step(step)
             if tells_values:

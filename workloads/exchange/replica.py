@@ -73,9 +73,12 @@ class Replica:
         self.notes = {}
 
     def learn(
-        self, inputs: torch.Tensor, targets: torch.Tensor, criterion: Criterion
+        self, inputs: torch.Tensor, targets: torch.Tensor, criterion: Criterion, compute_ns: int
     ) -> float | None:
-        """Compute the gradients of this step; return the loss, where this rank knows it."""
+        """Compute the gradients of this step; return the loss, where this rank knows it.
+
+        Forward and backward should take ``compute_ns``, to which the model's own pace keeps.
+        """
         loss = criterion(self.module(inputs), targets)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item()

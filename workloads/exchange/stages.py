@@ -8,7 +8,7 @@ of a campus hold the same stage and average its gradients by DistributedDataPara
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -66,23 +66,29 @@ class Busy:
 class PacedStage(PipelineStage):
     """A stage that takes its declared time for each microbatch, forward and backward."""
 
-    def __init__(self, busy: Busy, forward_ns: float, backward_ns: float, *rest: Any) -> None:
-        """Take the times of one microbatch, and what torch's stage takes."""
+    def __init__(self, sends: Callable[[], None], *rest: Any) -> None:
+        """Take what to call when a microbatch leaves, and what torch's stage takes."""
         super().__init__(*rest)
-        self._busy, self._forward_ns, self._backward_ns = busy, forward_ns, backward_ns
-        self.sends = lambda: None
-        """Called when a microbatch is about to leave."""
+        self._sends = sends
+        self._declared_ns = 0.0
+        self._busy = Busy()
+
+    def begin(self, declared_ns: float) -> Busy:
+        """Begin a step whose microbatches take that long each; return how long they took in all."""
+        self._declared_ns = declared_ns
+        self._busy = Busy()
+        return self._busy
 
     def forward_one_chunk(self, *args: Any, **kwargs: Any) -> Any:
         """Compute a microbatch forward."""
-        with self._busy.lasting(self._forward_ns):
-            output = super().forward_one_chunk(*args, **kwargs)  # type: ignore[no-untyped-call]
-        self.sends()
+        with self._busy.lasting(self._declared_ns * FORWARD_SHARE):
+            output = super().forward_one_chunk(*args, **kwargs)
+        self._sends()
         return output
 
     def backward_one_chunk(self, *args: Any, **kwargs: Any) -> Any:
         """Compute a microbatch backward; after the last one gradients meet in the campus."""
-        with self._busy.lasting(self._backward_ns):
+        with self._busy.lasting(self._declared_ns * (1 - FORWARD_SHARE)):
             return super().backward_one_chunk(*args, **kwargs)
 
 
@@ -121,12 +127,9 @@ class PipelineReplica(Replica):
                 bucket_cap_mb=job.bucket_bytes / 2**20,
                 gradient_as_bucket_view=True,
             )
-        self._busy = Busy()
-        share = len(own) * len(sites) / len(model.layers) / microbatches
+        self._share = len(own) * len(sites) / len(model.layers) / microbatches
         self._stage = PacedStage(
-            self._busy,
-            job.compute_ns * FORWARD_SHARE * share,
-            job.compute_ns * (1 - FORWARD_SHARE) * share,
+            self.communicates,
             self.module,
             stage,
             len(sites),
@@ -138,7 +141,6 @@ class PipelineReplica(Replica):
             None,
             along,
         )
-        self._stage.sends = self.communicates
         self._criterion: Criterion = nn.functional.mse_loss
         self._schedule = Schedule1F1B(
             self._stage,
@@ -151,16 +153,17 @@ class PipelineReplica(Replica):
         return torch.optim.SGD(self.module.parameters(), lr=LEARNING_RATE)
 
     def learn(
-        self, inputs: torch.Tensor, targets: torch.Tensor, criterion: Criterion
+        self, inputs: torch.Tensor, targets: torch.Tensor, criterion: Criterion, compute_ns: int
     ) -> float | None:
         """Take the batch through the pipeline; return the loss at its last stage."""
         begin_ns = time.monotonic_ns()
-        self._criterion, self._busy.spent_ns = criterion, 0
+        busy = self._stage.begin(compute_ns * self._share)
+        self._criterion = criterion
         losses: list[torch.Tensor] = []
         arguments = [inputs] if self._is_first else []
         target = targets if self._is_last else None
         self._schedule.step(*arguments, target=target, losses=losses, return_outputs=False)
-        self.computed_ns = begin_ns + self._busy.spent_ns
+        self.computed_ns = begin_ns + busy.spent_ns
         return float(torch.stack(losses).mean()) if losses else None
 
     def agreed(self) -> list[torch.Tensor]:
