@@ -28,7 +28,8 @@ class Exchange:
     """Bytes that workers send each other in some of the steps.
 
     Attributes:
-        flows: in each of those steps. What ``hierarchical`` moves inside a campus is left out.
+        flows: in each of those steps. What ``hierarchical`` and ``fsdp-hybrid`` move inside a
+            campus is left out.
         first: the first of them.
         every: from one to the next.
         end: no such step from here on, or None.
@@ -102,6 +103,10 @@ def exchanges(
         return [
             Exchange(flows, first, every, messages=rounds) for first in offsets(every, fragments)
         ]
+    if strategy == "fsdp-hybrid":
+        places = len(campuses_of(workers)[0])
+        padded = padded_bytes(gradient_bytes, bucket_bytes, places)
+        return [replace(whole, flows=hierarchical_flows(workers, padded))]
     if strategy == "pipeline":
         moved, times = options["activations"], int(options["microbatches"])
         stages = stage_flows(workers, gradient_bytes, bucket_bytes)
@@ -123,6 +128,17 @@ def factor_bytes(gradient_bytes: int, bucket_bytes: int, rank: int) -> int:
     matrix = factors if 2 * factors < width**2 else width**2
     return FLOAT_BYTES * sum(
         matrix + floats - width**2 for floats in layer_floats(gradient_bytes, layers)
+    )
+
+
+def padded_bytes(gradient_bytes: int, bucket_bytes: int, shares: int) -> int:
+    """Return the bytes of gradients once the rows of each tensor are padded to equal shares."""
+    layers = layers_for(gradient_bytes, bucket_bytes)
+    width = matrix_width(gradient_bytes, layers)
+    rows = math.ceil(width / shares) * shares
+    return FLOAT_BYTES * sum(
+        rows * width + math.ceil((floats - width**2) / shares) * shares
+        for floats in layer_floats(gradient_bytes, layers)
     )
 
 

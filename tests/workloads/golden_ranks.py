@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from tests.workloads.sockets import received
 from workloads import strategies
@@ -34,7 +35,9 @@ def data_of(rank: int, step: int, width: int, rows: int = BATCH) -> torch.Tensor
 
 
 def values(model: nn.Module) -> torch.Tensor:
-    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+    """Return all parameters in a row, gathered where ranks hold shares of them."""
+    whole = [it.full_tensor() if isinstance(it, DTensor) else it for it in model.parameters()]
+    return torch.cat([parameter.detach().flatten() for parameter in whole])
 
 
 def train(job: Job, rank: int, layers: int, *, tells_values: bool) -> dict[str, Any]:

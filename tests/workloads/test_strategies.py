@@ -81,6 +81,9 @@ def test_fragments_that_cannot_meet_in_turn_are_refused(
     [
         ("pipeline", ("west", "west"), "all workers are at one campus, west; it takes two or more"),
         ("pipeline", SITES, "as many workers each; they have: west 2, east 1"),
+        ("fsdp-hybrid", ("west", "east"), "each campus has one worker"),
+        ("fsdp-hybrid", ("west", "west"), "all workers are at one campus, west"),
+        ("fsdp-hybrid", SITES, "as many workers each; they have: west 2, east 1"),
         ("pipeline", tuple(f"site-{n}" for n in range(9)), "9 stages cannot all be busy with 8"),
     ],
 )
