@@ -35,6 +35,8 @@ class SystemStep:
         identical: whether all told the same.
         divergence: how far ranks were found from their mean (root mean square), or None.
         skew_ns: from when the first rank had computed to when the last had.
+        staleness: gradients of others that the server took while one was computed, the mean over
+            ranks, or None where there is no server.
     """
 
     step: int
@@ -47,6 +49,7 @@ class SystemStep:
     compared: bool = True
     divergence: float | None = None
     skew_ns: int = 0
+    staleness: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def system_steps(records: Sequence[dict[str, Any]], ranks: int) -> list[SystemSt
                 compared=all(record["hash"] for record in group),
                 divergence=_root_mean_square([it.get("divergence") for it in group]),
                 skew_ns=max(computed_ns) - min(computed_ns),
+                staleness=_mean([it["staleness"] for it in group if "staleness" in it]),
             )
         )
     return steps
@@ -167,6 +171,10 @@ def _identical(records: Sequence[dict[str, Any]]) -> bool:
 def _root_mean_square(found: Sequence[float | None]) -> float | None:
     values = [value for value in found if value is not None]
     return float(np.sqrt(np.mean(np.square(values)))) if values else None
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
 def _resampled_means(

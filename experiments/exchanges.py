@@ -103,6 +103,8 @@ def exchanges(
         return [
             Exchange(flows, first, every, messages=rounds) for first in offsets(every, fragments)
         ]
+    if strategy == "async-ps":
+        return [Exchange(server_flows(workers, gradient_bytes), messages=1)]
     if strategy == "fsdp-hybrid":
         places = len(campuses_of(workers)[0])
         padded = padded_bytes(gradient_bytes, bucket_bytes, places)
@@ -182,6 +184,14 @@ def hierarchical_flows(workers: Sequence[Host], moved: float) -> list[Flow]:
         flow
         for place in range(slices)
         for flow in ring_flows([campus[place] for campus in campuses], moved / slices)
+    ]
+
+
+def server_flows(workers: Sequence[Host], moved: float) -> list[Flow]:
+    """Return what each worker pushes to the first, and pulls from it."""
+    server, *others = workers
+    return [
+        flow for worker in others for flow in ((worker, server, moved), (server, worker, moved))
     ]
 
 

@@ -81,6 +81,7 @@ def phase_results(
                 ),
                 "divergence": _last([step.divergence for step in phase_steps]),
                 **_ranks(phase_steps, records),
+                **_staleness(phase_steps),
                 "spans": spans,
             }
         )
@@ -103,6 +104,12 @@ def _ranks(steps: Sequence[SystemStep], records: Sequence[dict[str, Any]]) -> di
 def _last(found: Sequence[float | None]) -> float | None:
     """Return the last that is known: how far apart ranks were as they last met."""
     return next((value for value in reversed(found) if value is not None), None)
+
+
+def _staleness(steps: Sequence[SystemStep]) -> dict[str, float]:
+    """Return the mean staleness of gradients, where a server took them as they came."""
+    found = [step.staleness for step in steps if step.staleness is not None]
+    return {"staleness": round(sum(found) / len(found), 2)} if found else {}
 
 
 def event_results(

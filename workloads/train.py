@@ -70,9 +70,10 @@ def train(
                 **moved().since(before)._asdict(),
                 "loss": loss,
                 "hash": agreed,
-                "among": replica.among,
                 **replica.notes,
             }
+            if replica.among:
+                record["among"] = replica.among
             if replica.divergence is not None:
                 record["divergence"] = replica.divergence
             report(record)

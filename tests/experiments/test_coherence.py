@@ -65,6 +65,12 @@ def test_ranks_that_hold_different_parts_are_compared_with_their_like() -> None:
     assert not system_steps(records, 4)[0].identical
 
 
+def test_staleness_is_the_mean_of_those_who_tell_it() -> None:
+    records = [{**rank_step(0, 0, 1, rank=rank), "staleness": 2 * rank} for rank in range(3)]
+    assert system_steps(records, 3)[0].staleness == 2
+    assert steps_of([1])[0].staleness is None
+
+
 def test_replicas_that_differ_are_seen() -> None:
     records = [rank_step(0, 0, 1, rank=0), rank_step(0, 0, 1, rank=1, digest="b")]
     assert not system_steps(records, 2)[0].identical

@@ -44,7 +44,7 @@ def train(job: Job, rank: int, layers: int, *, tells_values: bool) -> dict[str, 
     """Train as one rank among others; return its parameters after each step, and more."""
     join(job, job.ranks[rank])
     model, pace = fresh(job, layers)
-    told = ("values", "agreed", "among", "communicated", "overlapped", "divergence")
+    told = ("values", "agreed", "among", "communicated", "overlapped", "divergence", "notes")
     found: dict[str, Any] = {key: [] for key in told}
     with strategies.around(model, job) as replica:
         shard = rank if replica.shard is None else replica.shard
@@ -67,6 +67,8 @@ def train(job: Job, rank: int, layers: int, *, tells_values: bool) -> dict[str, 
             found["communicated"].append(replica.first_communication_ns > 0)
             found["overlapped"].append(replica.first_communication_ns < pace.computed_ns)
             found["divergence"].append(replica.divergence)
+            found["notes"].append(replica.notes)
+        dist.barrier()  # a server has then answered everybody
         found["received"] = {
             ports: count - before.get(ports, 0) for ports, count in received(job.port).items()
         }
@@ -92,7 +94,9 @@ def main() -> None:
     ranks: list[Any] = [json.load(os.fdopen(inside)) for inside in reader.values()]
     for pid in reader:
         os.waitpid(pid, 0)
-    print(json.dumps({"ranks": ranks, "reference": reference(job, layers) if wanted else None}))
+    notes = [rank["notes"] for rank in ranks]
+    expected = reference(job, layers, notes) if wanted else None
+    print(json.dumps({"ranks": ranks, "reference": expected}))
 
 
 if __name__ == "__main__":

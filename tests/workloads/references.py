@@ -49,12 +49,14 @@ class Rule(Protocol):
         """Return all ranks' parameters after a step."""
 
 
-def reference(job: Job, layers: int) -> list[list[list[float]]]:
-    """Return each rank's parameters after each step."""
+def reference(job: Job, layers: int, notes: list[list[Any]]) -> list[list[list[float]]]:
+    """Return each rank's parameters after each step; ``notes`` tell of steps, by rank."""
     options: Any = settled(job.strategy, job.options)
     alone = Alone(job, layers)
     if job.strategy == "pipeline":
         return Pipelined(job, alone).history(options["microbatches"])
+    if job.strategy == "async-ps":
+        return Asynchronous(job, alone).history(notes)
     rules: dict[str, Any] = {
         "fp16": Halves,
         "int8": Bytes,
@@ -167,6 +169,31 @@ class Pipelined:
         stage = self._stages.index(site)
         parts[stage] = whole.split(sizes)[stage]
         return torch.cat(parts)
+
+
+class Asynchronous:
+    """Gradients taken one by one, in the order in which they came, each at the worker's version."""
+
+    def __init__(self, job: Job, alone: Alone) -> None:
+        self._alone, self._steps, self._workers = alone, job.steps, len(job.ranks)
+
+    def history(self, notes: list[list[Any]]) -> list[list[list[float]]]:
+        """Replay the order; ``notes`` hold when each worker's gradient came and what it got."""
+        order = {
+            notes[worker][step]["pushed"]: (worker, step)
+            for worker in range(self._workers)
+            for step in range(self._steps)
+        }
+        versions = [self._alone.start]
+        for number in range(1, len(order) + 1):
+            worker, step = order[number]
+            held = notes[worker][step - 1]["pulled"] if step else 0
+            gradient = self._alone.gradient(versions[held], worker, step)
+            versions.append(versions[-1] - LEARNING_RATE / self._workers * gradient)
+        return [
+            [versions[notes[worker][step]["pulled"]].tolist() for worker in range(self._workers)]
+            for step in range(self._steps)
+        ]
 
 
 class LocalSgd:

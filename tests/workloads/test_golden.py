@@ -35,6 +35,8 @@ CASES = [
     ("fsdp-hybrid", "wwee", {}),
     ("fsdp-hybrid", "wwweee", {}),
     ("fsdp-hybrid", "wwwweeee", {}),
+    ("async-ps", "we", {}),
+    ("async-ps", "wees", {"staleness": 1}),
     ("local-sgd", "wee", {"every": 2}),
     ("diloco", "we", {"every": 2, "inner_rate": 0.01}),
     ("diloco", "wee", {"every": 3, "outer_rate": 0.5, "outer_momentum": 0.5, "half": False}),
@@ -67,6 +69,7 @@ class Found:
     communicated: list[list[bool]]
     overlapped: list[list[bool]]
     divergence: list[list[float | None]]
+    notes: list[list[dict[str, Any]]]
 
 
 def trained(
@@ -83,7 +86,7 @@ def trained(
     )
     found = run_ranks(job, sites, layers, "values")
     ranks = found["ranks"]
-    told = ("agreed", "among", "communicated", "overlapped", "divergence")
+    told = ("agreed", "among", "communicated", "overlapped", "divergence", "notes")
     return Found(
         np.array([rank["values"] for rank in ranks]),
         np.array(found["reference"]).swapaxes(0, 1),
@@ -136,6 +139,24 @@ def test_fragments_that_are_taken_at_once_and_whole_are_diloco(tmp_path: Path) -
     at_once = {**shared, "fragments": 1, "delay": 0, "mixing": 0.0}
     streamed = trained(tmp_path, "streaming-diloco", "we", at_once)
     assert (plain.values == streamed.values).all()
+
+
+@pytest.mark.parametrize("staleness", [0, 2])
+def test_no_worker_gets_further_ahead_than_the_bound(tmp_path: Path, staleness: int) -> None:
+    found = trained(tmp_path, "async-ps", "wee", {"staleness": staleness})
+    steps = range(len(found.notes[0]))
+    pushed = [[rank[step]["pushed"] for step in steps] for rank in found.notes]
+    assert sorted(number for rank in pushed for number in rank) == list(range(1, 3 * 6 + 1))
+    for rank, notes in enumerate(found.notes):
+        for step in steps:
+            version = notes[step]["pulled"]
+            slowest = min(sum(number <= version for number in other) for other in pushed)
+            assert step + 1 - slowest <= staleness
+            held = notes[step - 1]["pulled"] if step else 0
+            others = [number for other in pushed if other is not pushed[rank] for number in other]
+            between = [number for number in others if held < number < pushed[rank][step]]
+            assert notes[step]["staleness"] == len(between)
+            assert found.divergence[rank][step]
 
 
 def test_ddp_without_overlap_computes_the_same_bits(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("powersgd", {"rank": 2}),
     ("fsdp-hybrid", {}),
     ("pipeline", {"microbatches": 4, "activations": 40_000}),
+    ("async-ps", {"staleness": 2}),
     ("local-sgd", {"every": 2}),
     ("diloco", {"every": 3}),
     ("streaming-diloco", {"every": 3, "fragments": 2, "delay": 0}),
