@@ -37,6 +37,7 @@ class SystemStep:
         skew_ns: from when the first rank had computed to when the last had.
         staleness: gradients of others that the server took while one was computed, the mean over
             ranks, or None where there is no server.
+        latencies_us: of every request that was answered in it, where ranks serve.
     """
 
     step: int
@@ -50,6 +51,7 @@ class SystemStep:
     divergence: float | None = None
     skew_ns: int = 0
     staleness: float | None = None
+    latencies_us: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,9 @@ def system_steps(records: Sequence[dict[str, Any]], ranks: int) -> list[SystemSt
                 compared=all(record["hash"] for record in group),
                 divergence=_root_mean_square([it.get("divergence") for it in group]),
                 skew_ns=max(computed_ns) - min(computed_ns),
+                latencies_us=tuple(
+                    latency for it in group for latency in it.get("latencies_us", ())
+                ),
                 staleness=_mean([it["staleness"] for it in group if "staleness" in it]),
             )
         )

@@ -13,6 +13,7 @@ from itertools import groupby, pairwise
 
 from experiments.twin import Twin
 from topologies.graph import Host
+from workloads.requests import servers
 from workloads.sites import campuses
 from workloads.sizes import FLOAT_BYTES, cut, layer_floats, layers_for, matrix_width
 from workloads.strategies import Options
@@ -105,6 +106,8 @@ def exchanges(
         ]
     if strategy == "async-ps":
         return [Exchange(server_flows(workers, gradient_bytes), messages=1)]
+    if strategy == "serving":
+        return serving_exchanges(workers, options)
     if strategy == "fsdp-hybrid":
         places = len(campuses_of(workers)[0])
         padded = padded_bytes(gradient_bytes, bucket_bytes, places)
@@ -193,6 +196,21 @@ def server_flows(workers: Sequence[Host], moved: float) -> list[Flow]:
     return [
         flow for worker in others for flow in ((worker, server, moved), (server, worker, moved))
     ]
+
+
+def serving_exchanges(workers: Sequence[Host], options: Options) -> list[Exchange]:
+    """Return requests to other campuses and their answers, as many to each server in the mean."""
+    sites = [host.campus for host in workers]
+    flows, most = [], 0
+    for client, _ in enumerate(workers):
+        turn = servers(sites, client)
+        each = options["requests"] / len(turn)
+        most = max(most, math.ceil(each))
+        for server in turn:
+            ends = workers[client], workers[server]
+            flows.append((*ends, each * options["request"]))
+            flows.append((*ends[::-1], each * options["response"]))
+    return [Exchange(flows, messages=most)]
 
 
 def along_flows(workers: Sequence[Host], moved: float) -> list[Flow]:

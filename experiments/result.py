@@ -19,6 +19,7 @@ from experiments.coherence import (
     steps_per_s,
 )
 from experiments.ranktimes import rank_times
+from experiments.service import service
 from experiments.session import Session
 from experiments.timeline import DONE
 
@@ -82,6 +83,7 @@ def phase_results(
                 "divergence": _last([step.divergence for step in phase_steps]),
                 **_ranks(phase_steps, records),
                 **_staleness(phase_steps),
+                **service(phase_steps),
                 "spans": spans,
             }
         )
@@ -89,6 +91,7 @@ def phase_results(
         "steps_per_s": round(usual, 4),
         "step_ms": step_ms(reference),
         **_ranks(reference, records),
+        **service(reference),
     }, results
 
 

@@ -79,6 +79,8 @@ def show_result(console: Console, result: dict[str, Any]) -> None:
         console.print(Text(f"  {reason}"))
     if result["reference"]:
         console.print(_phase_table(result))
+        if "serving" in result["reference"]:
+            console.print(_service_table(result))
     console.print(Text(result["headline"], style="bold"))
 
 
@@ -100,6 +102,23 @@ def _phase_table(result: dict[str, Any]) -> Table:
             f"{phase['coherence']:.2f}",
             f"{low:.2f}-{high:.2f}",
             Text(phase["class"], style=CLASS_STYLES[phase["class"]]),
+        )
+    return table
+
+
+def _service_table(result: dict[str, Any]) -> Table:
+    table = Table(show_edge=False, pad_edge=False)
+    table.add_column("requests")
+    for name in ("answered per s", "latency p50", "p99"):
+        table.add_column(name, justify="right")
+    for found in (result["reference"], *result["phases"]):
+        serving = found["serving"]
+        latency = serving["latency_ms"]
+        table.add_row(
+            found.get("name", "reference"),
+            f"{serving['requests_per_s']:.2f}",
+            _ms(latency["p50"]),
+            _ms(latency["p99"]),
         )
     return table
 

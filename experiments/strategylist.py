@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from experiments.strategyoptions import shown
+from experiments.strategyoptions import default
 from workloads import strategies
 
 
@@ -19,7 +19,7 @@ def listed() -> dict[str, dict[str, Any]]:
             "synchronous": found.synchronous,
             "options": {
                 key: {
-                    "default": shown(option) if option.unit else option.default,
+                    "default": default(option),
                     "allowed": option.allowed,
                     "about": option.about,
                 }
@@ -37,6 +37,11 @@ def show_strategies(console: Console) -> None:
     for heading in ("strategy", "what it does", "options"):
         table.add_column(heading, no_wrap=heading != "what it does")
     for name, found in listed().items():
-        options = [f"{key}: {str(it['default']).lower()}" for key, it in found["options"].items()]
+        options = [f"{key}: {_text(it['default'])}" for key, it in found["options"].items()]
         table.add_row(name, found["about"], "\n".join(options))
     console.print(table)
+
+
+def _text(default: object) -> str:
+    """Return a default as YAML has it."""
+    return str(default).lower() if isinstance(default, bool) else str(default)

@@ -50,8 +50,6 @@ def check_emulated(
         raise NetworkError(f"workload.strategy: {name} cannot run when emulated: {reason}")
 
 
-def shown(option: Option) -> str:
+def default(option: Option) -> Value | str:
     """Return an option's default as a scenario states it."""
-    if option.unit:
-        return exact(int(option.default), option.unit)
-    return str(option.default).lower()
+    return exact(int(option.default), option.unit) if option.unit else option.default

@@ -287,7 +287,12 @@ def test_strategies_are_listed() -> None:
     assert done.returncode == 0
     found = json.loads(done.stdout)
     assert {name: it["about"] for name, it in found.items()} == strategies.descriptions()
-    assert found["ddp"] == {**found["ddp"], "synchronous": True, "options": {}}
+    assert found["fp16"] == {**found["fp16"], "synchronous": True, "options": {}}
+    assert found["pipeline"]["options"]["activations"] == {
+        "default": "16 MB",
+        "allowed": "a size of 4 B or more",
+        "about": "between two stages, of one microbatch, each way",
+    }
     assert found["diloco"]["options"]["outer_momentum"]["default"] == 0.9
     for_people = spanlab("strategies")
     assert for_people.returncode == 0

@@ -19,6 +19,7 @@ from experiments.coherence import (
     steps_per_s,
     system_steps,
 )
+from experiments.service import service
 from tests.fakes.steps import MS, rank_step, series
 
 
@@ -69,6 +70,16 @@ def test_staleness_is_the_mean_of_those_who_tell_it() -> None:
     records = [{**rank_step(0, 0, 1, rank=rank), "staleness": 2 * rank} for rank in range(3)]
     assert system_steps(records, 3)[0].staleness == 2
     assert steps_of([1])[0].staleness is None
+
+
+def test_service_counts_all_requests_over_the_time_of_their_steps() -> None:
+    records = series([1000, 1000])
+    for index, record in enumerate(records):
+        record["latencies_us"] = [1000 * (index + 1), 50_000]
+    assert service(system_steps(records, 2)) == {
+        "serving": {"requests_per_s": 4.0, "latency_ms": {"p50": 27.0, "p99": 50.0}}
+    }
+    assert service(steps_of([1])) == {}
 
 
 def test_replicas_that_differ_are_seen() -> None:

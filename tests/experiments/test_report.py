@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from experiments import fidelity
 from experiments.manifest import manifest_of
 from experiments.report import write_report
 from experiments.result import event_results, headline, phase_results
+from experiments.screen import show_result
 from experiments.session import Session
 from experiments.trace import trace_of
 from tests.fakes.runs import MACHINE, FakeRun
@@ -106,6 +109,37 @@ def test_a_finished_run_is_told_from_headline_to_command(tmp_path: Path) -> None
         "seed 3",
     ):
         assert word in text
+
+
+def test_requests_that_were_answered_are_told(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path / "run")
+    for record in run.record.steps:
+        record["latencies_us"] = [20_000, 4_000 * (record["step"] + 1)]
+    reference, phases = phase_results(run.steps, run.session, seed=1, largest_campus_share=0.5)
+    assert reference and reference["serving"]["requests_per_s"] == 40.0
+    assert phases[0]["serving"]["requests_per_s"] == 10.0
+    result: dict[str, Any] = {
+        "run": "abc123",
+        "fidelity": fidelity.verdict([]),
+        "backend": {"impairer": "relay", "datapath": "user", "runtime": "namespace"},
+        "reference": reference,
+        "phases": phases,
+        "events": [],
+        "error": None,
+        "headline": "x",
+    }
+    source = Path("lab.yaml")
+    manifest = manifest_of(run.scenario, source, "abc123", run.twin, MACHINE)
+    run.record.write("manifest.json", manifest)
+    write_report(run.record, run.scenario, run.twin, result, run.steps, run.session.phases)
+    run.record.close()
+    page = (run.record.folder / "report.html").read_text()
+    assert "answered per s" in page
+    assert '<tr><td>reference</td><td class="n">40.00</td>' in page
+    console = Console(file=StringIO(), width=200)
+    show_result(console, result)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert re.search(r"reference +│ +40\.00 │ +20 ms", shown)
 
 
 def test_the_page_loads_nothing(tmp_path: Path) -> None:

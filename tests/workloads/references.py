@@ -64,6 +64,7 @@ def reference(job: Job, layers: int, notes: list[list[Any]]) -> list[list[list[f
         "local-sgd": LocalSgd,
         "diloco": Diloco,
         "streaming-diloco": Streaming,
+        "serving": Still,
     }
     rule: Rule = Synchronous()
     if job.strategy in rules:
@@ -205,6 +206,30 @@ class LocalSgd:
     def after(self, step: int, rows: Rows, gradients: Rows) -> Rows:
         rows = [row - LEARNING_RATE * it for row, it in zip(rows, gradients, strict=True)]
         return [mean(rows)] * len(rows) if (step + 1) % self._every == 0 else rows
+
+
+class Still:
+    """Parameters that nobody trains."""
+
+    def __init__(self, **options: Any) -> None:
+        pass
+
+    def after(self, step: int, rows: Rows, gradients: Rows) -> Rows:
+        return rows
+
+
+def answered(job: Job, layers: int, client: int, step: int) -> float:
+    """Return the sum of all numbers that should come back to a rank in a step of serving."""
+    model, pace = fresh(job, layers)
+    pace.begin(time.monotonic_ns())
+    options: Any = settled(job.strategy, job.options)
+    total = 0.0
+    for turn in range(options["requests"]):
+        number = step * options["requests"] + turn
+        random = torch.Generator().manual_seed(job.seed + 1_000_003 * client + number)
+        outputs = model(torch.randn(1, model.width, generator=random))[0]
+        total += float(outputs[: (options["response"] - 8) // 4].detach().sum())
+    return total
 
 
 class AdamW:

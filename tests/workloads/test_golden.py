@@ -37,6 +37,8 @@ CASES = [
     ("fsdp-hybrid", "wwwweeee", {}),
     ("async-ps", "we", {}),
     ("async-ps", "wees", {"staleness": 1}),
+    ("serving", "we", {"requests": 3, "request": 400, "response": 400}),
+    ("serving", "wwe", {"requests": 2, "request": 8, "response": 32}),
     ("local-sgd", "wee", {"every": 2}),
     ("diloco", "we", {"every": 2, "inner_rate": 0.01}),
     ("diloco", "wee", {"every": 3, "outer_rate": 0.5, "outer_momentum": 0.5, "half": False}),
@@ -157,6 +159,19 @@ def test_no_worker_gets_further_ahead_than_the_bound(tmp_path: Path, staleness: 
             between = [number for number in others if held < number < pushed[rank][step]]
             assert notes[step]["staleness"] == len(between)
             assert found.divergence[rank][step]
+
+
+@pytest.mark.parametrize("response", [24, 400])
+def test_requests_are_answered_by_the_model(tmp_path: Path, response: int) -> None:
+    from tests.workloads.references import answered
+
+    options = {"requests": 3, "request": 8, "response": response}
+    found = trained(tmp_path, "serving", "wwe", options)
+    job = loopback_job(tmp_path, 3, strategy="serving", options=options, gradient_bytes=8_000)
+    for rank, notes in enumerate(found.notes):
+        for step, told in enumerate(notes):
+            assert told["checksum"] == pytest.approx(answered(job, 4, rank, step), abs=1e-4)
+            assert len(told["latencies_us"]) == 3 and min(told["latencies_us"]) > 0
 
 
 def test_ddp_without_overlap_computes_the_same_bits(tmp_path: Path) -> None:

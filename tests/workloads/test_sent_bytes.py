@@ -33,6 +33,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("fsdp-hybrid", {}),
     ("pipeline", {"microbatches": 4, "activations": 40_000}),
     ("async-ps", {"staleness": 2}),
+    ("serving", {"requests": 4, "request": 20_000, "response": 60_000}),
     ("local-sgd", {"every": 2}),
     ("diloco", {"every": 3}),
     ("streaming-diloco", {"every": 3, "fragments": 2, "delay": 0}),

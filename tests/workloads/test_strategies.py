@@ -81,6 +81,7 @@ def test_fragments_that_cannot_meet_in_turn_are_refused(
     [
         ("pipeline", ("west", "west"), "all workers are at one campus, west; it takes two or more"),
         ("pipeline", SITES, "as many workers each; they have: west 2, east 1"),
+        ("serving", ("west", "west"), "requests come from other campuses, and all workers are at"),
         ("fsdp-hybrid", ("west", "east"), "each campus has one worker"),
         ("fsdp-hybrid", ("west", "west"), "all workers are at one campus, west"),
         ("fsdp-hybrid", SITES, "as many workers each; they have: west 2, east 1"),
@@ -100,6 +101,7 @@ def test_campuses_that_do_not_fit_are_refused(
         ("pipeline", EQUAL, 400_000, {"activations": 400}, "400 B, but the small model's own are"),
         ("pipeline", EQUAL, 400_000, {"activations": 444}, None),
         ("pipeline", tuple("abcd"), 12, {"activations": 444}, "3 layers has too few for 4 stages"),
+        ("serving", EQUAL, 4000, {"response": 12}, None),
         ("ddp", EQUAL, 4, {}, None),
     ],
 )

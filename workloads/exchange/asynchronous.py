@@ -16,18 +16,12 @@ from torch import nn
 from workloads.exchange.averaging import flat, write
 from workloads.exchange.replica import LEARNING_RATE, Replica
 from workloads.exchange.server import ParameterServer, Pulled
+from workloads.exchange.unmoved import Unmoved
 from workloads.job import Job
 
 SERVER = 0
 COUNTS = 2
 """Numbers that go with the parameters: of this push, and of the version."""
-
-
-class Unmoved(torch.optim.SGD):
-    """Clears gradients, and leaves the step to the server."""
-
-    def step(self, closure: object = None) -> None:  # type: ignore[override]
-        """Do nothing."""
 
 
 class AsynchronousReplica(Replica):
@@ -55,7 +49,7 @@ class AsynchronousReplica(Replica):
 
     def optimizer(self) -> torch.optim.Optimizer:
         """Make what leaves the step to the server."""
-        return Unmoved(self._parameters, lr=LEARNING_RATE)
+        return Unmoved(self._parameters)
 
     def begin_step(self) -> None:
         """Serve from the first step on, so that no time-out runs while others get ready."""

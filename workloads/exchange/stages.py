@@ -8,8 +8,7 @@ of a campus hold the same stage and average its gradients by DistributedDataPara
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +19,7 @@ from torch.distributed.distributed_c10d import new_subgroups_by_enumeration
 from torch.distributed.pipelining import PipelineStage, Schedule1F1B
 from torch.nn.parallel import DistributedDataParallel
 
+from workloads.busy import Busy
 from workloads.compute import FORWARD_SHARE
 from workloads.exchange.replica import LEARNING_RATE, Criterion, Replica
 from workloads.job import Job
@@ -43,24 +43,6 @@ class Layers(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return nn.functional.pad(x, (0, self._padding))
-
-
-class Busy:
-    """How long a stage computed in a step, between which it waits for the others."""
-
-    def __init__(self) -> None:
-        """Begin without work."""
-        self.spent_ns = 0
-
-    @contextmanager
-    def lasting(self, due_ns: float) -> Iterator[None]:
-        """Let what happens inside take ``due_ns``, or as long as it needs."""
-        begin_ns = time.monotonic_ns()
-        yield
-        remaining_ns = begin_ns + due_ns - time.monotonic_ns()
-        if remaining_ns > 0:
-            time.sleep(remaining_ns / 1e9)
-        self.spent_ns += time.monotonic_ns() - begin_ns
 
 
 class PacedStage(PipelineStage):
