@@ -139,7 +139,7 @@ def test_requests_that_were_answered_are_told(tmp_path: Path) -> None:
     console = Console(file=StringIO(), width=200)
     show_result(console, result)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
-    assert re.search(r"reference +│ +40\.00 │ +20 ms", shown)
+    assert re.search(r"reference +│ +40\.00 │ +18 ms", shown)
 
 
 def test_the_page_loads_nothing(tmp_path: Path) -> None:

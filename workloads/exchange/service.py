@@ -53,8 +53,9 @@ class ServingReplica(Replica):
     """Serves and asks.
 
     A step is a window of requests: it lasts as long as its requests take to arrive, and as much
-    longer as some of them are not answered. Each step tells ``latencies_us``, from when a request
-    was due to the last byte of its answer, and ``checksum``, the sum of all numbers that came.
+    longer as some of them, of any rank, are not answered. Each step tells ``latencies_us``, from
+    when a request was due to the last byte of its answer, and ``checksum``, the sum of all numbers
+    that came.
     """
 
     def __init__(self, model: nn.Module, job: Job, load: Load) -> None:
@@ -100,6 +101,7 @@ class ServingReplica(Replica):
             self._outbox.send(message(self._sent, load.request_bytes), server, REQUEST)
             self._sent += 1
         found = self._answers_to(range(first, self._sent))
+        dist.barrier()  # windows begin together, so that phases hold whole ones
         sleep_until(begin_ns + lasts_ns)
         self.computed_ns = int(min(begin_ns + lasts_ns, time.monotonic_ns()))
         self.notes = {
