@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.scenario import Scenario
+from experiments.strategyoptions import sizes
 from experiments.twin import Twin
 from topologies.emulation.capabilities import Capabilities
 from topologies.linkstate import LinkState
@@ -51,6 +52,7 @@ def quantities(scenario: Scenario, twin: Twin) -> list[dict[str, str]]:
         ("all-reduce bucket", workload.bucket, twin.bucket_bytes, "size"),
         ("compute per step", workload.compute, twin.compute_ns, "duration"),
     ]
+    rows += sizes(workload.strategy.name, workload.strategy.options, scenario.emulate.bytes)
     for campus, spec in scenario.network.campuses.items():
         host = next(host for host in twin.graph.workers if host.campus == campus)
         access = twin.access_bps[host.name]

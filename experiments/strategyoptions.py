@@ -50,6 +50,19 @@ def check_emulated(
         raise NetworkError(f"workload.strategy: {name} cannot run when emulated: {reason}")
 
 
+def sizes(
+    name: str, options: Mapping[str, Value], bytes_scale: Fraction
+) -> list[tuple[str, int, int, str]]:
+    """Return name, real and emulated value and dimension of each option that scales."""
+    units = {key: option.unit for key, option in strategies.declaration(name).options.items()}
+    twice = emulated(name, options, bytes_scale)
+    return [
+        (f"{key} of {name}", int(options[key]), int(twice[key]), unit)
+        for key, unit in units.items()
+        if unit
+    ]
+
+
 def default(option: Option) -> Value | str:
     """Return an option's default as a scenario states it."""
     return exact(int(option.default), option.unit) if option.unit else option.default

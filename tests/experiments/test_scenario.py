@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from experiments.manifest import quantities
 from experiments.scenario import Scenario, load_scenario
 from experiments.strategyoptions import emulated
 from experiments.twin import twin_of
@@ -458,6 +459,9 @@ def test_sizes_among_a_strategys_options_become_emulated_ones() -> None:
     assert options == {"activations": 3_000_000, "microbatches": 4}
     twice = emulated("pipeline", options, Fraction(1, 9))
     assert twice == {"activations": 333_332, "microbatches": 4}, "whole floats"
+    told = {row["quantity"]: row for row in quantities(scenario, twin_of(scenario))}
+    assert told["activations of pipeline"]["real"] == "3 MB"
+    assert told["activations of pipeline"]["emulated"] == "300 kB"
 
 
 def test_activations_that_vanish_when_emulated_are_refused() -> None:
