@@ -15,6 +15,10 @@ from tests.workloads.launcher import Launcher, gone, loopback_job
 from workloads.job import Job
 
 Launch = Callable[..., Launcher]
+SMALL: dict[str, dict[str, Any]] = {
+    "pipeline": {"microbatches": 4, "activations": 4000},
+    "serving": {"requests": 4, "request": 400, "response": 4000},
+}
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +88,33 @@ def test_ranks_that_train_alone_tell_when_they_agree(tmp_path: Path, launch: Lau
         took_ns = step["compute_ns"] + step["exposed_communication_ns"]
         assert took_ns == step["end_ns"] - step["start_ns"]
     assert len({event["hash"] for event in launcher.of("trained")}) == 1
+
+
+@pytest.mark.parametrize("strategy", ["pipeline", "fsdp-hybrid", "async-ps", "serving"])
+def test_strategies_of_their_own_kind_go_through_the_same_loop(
+    tmp_path: Path, launch: Launch, strategy: str
+) -> None:
+    launcher = launch()
+    job = loopback_job(tmp_path, ranks=4, strategy=strategy, options=SMALL.get(strategy, {}))
+    launcher.start(job)
+    assert launcher.finish() == 0, job.log(0).read_text()
+    assert all(job.log(rank).read_text() == "" for rank in range(4)), "no warnings"
+    for rank in range(4):
+        records = [event for event in launcher.of("step") if event["rank"] == rank]
+        assert [record["step"] for record in records] == list(range(job.steps))
+        check_times(records, job.compute_ns)
+        tells_loss = strategy != "serving" and (strategy != "pipeline" or rank % 2)
+        assert all((record["loss"] is not None) == tells_loss for record in records)
+
+
+def test_a_server_that_loses_a_worker_fails(tmp_path: Path, launch: Launch) -> None:
+    launcher = launch()
+    launcher.start(loopback_job(tmp_path, ranks=3, strategy="async-ps", steps=100_000))
+    launcher.until(lambda: len(launcher.of("step")) > 6)
+    os.kill(launcher.ranks()[2], signal.SIGKILL)
+    assert launcher.finish() == 1
+    assert (launcher.of("exit")[0]["rank"], launcher.of("exit")[0]["code"]) == (2, -signal.SIGKILL)
+    assert {(e["rank"], e["code"]) for e in launcher.of("exit")} >= {(0, 1)}
 
 
 def test_a_killed_rank_is_reported_first_and_the_hanging_end_with_it(

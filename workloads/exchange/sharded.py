@@ -22,6 +22,20 @@ from workloads.model import SizedModel
 from workloads.sites import campuses
 
 
+class Whole(nn.Module):
+    """A model whose outputs are no view of others, which FSDP2 would warn of."""
+
+    def __init__(self, model: nn.Module) -> None:
+        """Take the model."""
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map what the model maps."""
+        outputs: torch.Tensor = self.model(x)
+        return outputs.clone()
+
+
 class ShardedReplica(Replica):
     """A model of which each rank holds a share, in groups of layers of about a bucket.
 
@@ -40,10 +54,11 @@ class ShardedReplica(Replica):
         groups = grouped(list(model.layers), job.bucket_bytes)
         for group in groups:
             fully_shard(group, mesh=mesh)
-        fully_shard(model, mesh=mesh)
+        self.module = Whole(model)
+        fully_shard(self.module, mesh=mesh)
         # The first gradients to meet are those of the last group, after its first layer.
         groups[-1][0].register_full_backward_hook(lambda *_: self.communicates())
-        for module in model.modules():
+        for module in self.module.modules():
             if isinstance(module, FSDPModule):
                 module.set_force_sum_reduction_for_comms(True)  # gloo does not average
 

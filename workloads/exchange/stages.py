@@ -146,7 +146,7 @@ class PipelineReplica(Replica):
         target = targets if self._is_last else None
         self._schedule.step(*arguments, target=target, losses=losses, return_outputs=False)
         self.computed_ns = begin_ns + busy.spent_ns
-        return float(torch.stack(losses).mean()) if losses else None
+        return torch.stack(losses).mean().item() if losses else None
 
     def agreed(self) -> list[torch.Tensor]:
         """Return this stage's parameters, which the ranks of a campus hold alike."""
