@@ -110,7 +110,7 @@ def exchanges(
         return serving_exchanges(workers, options)
     if strategy == "fsdp-hybrid":
         places = len(campuses_of(workers)[0])
-        padded = padded_bytes(gradient_bytes, bucket_bytes, places)
+        padded = padded_bytes(shapes_of(gradient_bytes, bucket_bytes), places)
         return [replace(whole, flows=hierarchical_flows(workers, padded))]
     if strategy == "pipeline":
         moved, times = options["activations"], int(options["microbatches"])
@@ -136,15 +136,21 @@ def factor_bytes(gradient_bytes: int, bucket_bytes: int, rank: int) -> int:
     )
 
 
-def padded_bytes(gradient_bytes: int, bucket_bytes: int, shares: int) -> int:
+def padded_bytes(shapes: Sequence[tuple[int, ...]], shares: int) -> int:
     """Return the bytes of gradients once the rows of each tensor are padded to equal shares."""
+    return FLOAT_BYTES * sum(
+        math.ceil(rows / shares) * shares * math.prod(others) for rows, *others in shapes
+    )
+
+
+def shapes_of(gradient_bytes: int, bucket_bytes: int) -> list[tuple[int, ...]]:
+    """Return the shapes of the model's parameters."""
     layers = layers_for(gradient_bytes, bucket_bytes)
     width = matrix_width(gradient_bytes, layers)
-    rows = math.ceil(width / shares) * shares
-    return FLOAT_BYTES * sum(
-        rows * width + math.ceil((floats - width**2) / shares) * shares
-        for floats in layer_floats(gradient_bytes, layers)
-    )
+    shapes: list[tuple[int, ...]] = []
+    for floats in layer_floats(gradient_bytes, layers):
+        shapes += [(width, width), (floats - width**2,)]
+    return shapes
 
 
 def ring_flows(workers: Sequence[Host], moved: float) -> list[Flow]:

@@ -18,7 +18,6 @@ from torch.distributed.tensor import DTensor
 
 from workloads.exchange.replica import LEARNING_RATE, Criterion, Replica
 from workloads.job import Job
-from workloads.model import SizedModel
 from workloads.sites import campuses
 
 
@@ -47,11 +46,11 @@ class ShardedReplica(Replica):
     def __init__(self, model: nn.Module, job: Job) -> None:
         """Share out the parameters, which begin alike on all ranks; every rank must do so."""
         super().__init__(model)
-        assert isinstance(model, SizedModel), "layers, one after the other"
+        layers = list(model.get_submodule("layers").children())
         sites = campuses([rank.site for rank in job.ranks])
         mesh = DeviceMesh("cpu", torch.tensor(sites), mesh_dim_names=("campus", "place"))
         self.among = f"place {mesh.get_local_rank('place')}"
-        groups = grouped(list(model.layers), job.bucket_bytes)
+        groups = grouped(layers, job.bucket_bytes)
         for group in groups:
             fully_shard(group, mesh=mesh)
         self.module = Whole(model)
