@@ -216,7 +216,17 @@ def serving_exchanges(workers: Sequence[Host], options: Options) -> list[Exchang
             ends = workers[client], workers[server]
             flows.append((*ends, each * options["request"]))
             flows.append((*ends[::-1], each * options["response"]))
-    return [Exchange(flows, messages=most)]
+    return [Exchange(flows, messages=most), Exchange(barrier_flows(workers), messages=1)]
+
+
+def barrier_flows(workers: Sequence[Host]) -> list[Flow]:
+    """Return who tells whom at a barrier: ranks 1, 2, 4, ... further on (gloo/barrier.cc)."""
+    n = len(workers)
+    return [
+        (sender, workers[(index + 2**turn) % n], 0.0)
+        for index, sender in enumerate(workers)
+        for turn in range((n - 1).bit_length())
+    ]
 
 
 def along_flows(workers: Sequence[Host], moved: float) -> list[Flow]:

@@ -268,3 +268,21 @@ def test_a_pipeline_sends_activations_and_gradients_along_its_stages() -> None:
     assert moved["north-south"] == pytest.approx([each, each])
     assert moved["south-east"] == pytest.approx([each, each])
     assert moved["north-east"] == [0.0, 0.0], "gradients stay inside"
+
+
+def test_requests_go_to_every_other_campus_and_answers_come_back() -> None:
+    twin = twin_of(scenario_of(ring()))
+    stated = {"requests": 8, "request": 1000, "response": 5000}
+    moved = in_one_step(twin, routes(twin), "serving", **stated)
+    # Two ranks at each end send four requests each to the other end.
+    each = 2 * 4 * (1000 + 5000) * WIRE
+    assert moved == {span: [pytest.approx(each)] * 2 for span in twin.graph.spans}
+
+
+def test_workers_push_to_the_first_and_pull_as_much() -> None:
+    twin = twin_of(scenario_of(ring()))
+    moved = in_one_step(twin, routes(twin), "async-ps")
+    each = 2 * 1_000_000 * WIRE
+    assert moved["north-south"] == pytest.approx([each, each])
+    assert moved["north-east"] == pytest.approx([each, each])
+    assert moved["south-east"] == [0.0, 0.0]
