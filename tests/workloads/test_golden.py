@@ -18,7 +18,6 @@ Values = NDArray[np.float64]
 CASES = [
     ("ddp", "we", {}),
     ("ddp", "wee", {}),
-    ("ddp", "wee", {"overlap": False}),
     ("hierarchical", "we", {}),
     ("hierarchical", "wwee", {}),
     ("hierarchical", "wwweee", {}),
@@ -34,7 +33,6 @@ CASES = [
     ("pipeline", "wes", {"microbatches": 5, "activations": 400}),
     ("fsdp-hybrid", "wwee", {}),
     ("fsdp-hybrid", "wwweee", {}),
-    ("fsdp-hybrid", "wwwweeee", {}),
     ("async-ps", "we", {}),
     ("async-ps", "wees", {"staleness": 1}),
     ("serving", "we", {"requests": 3, "request": 400, "response": 400}),

@@ -110,7 +110,7 @@ class ServingReplica(Replica):
         }
 
     def finish(self) -> None:
-        """Serve until everybody has been answered."""
+        """Serve until everybody has been answered, which the last barrier has seen to."""
         for thread in self._threads:
             thread.join()
         self._outbox.wait()
