@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from controller import policies
-from experiments.runtimespec import RuntimeSpec, runtime_named
 from experiments import strategyoptions
+from experiments.runtimespec import RuntimeSpec, runtime_named
 from experiments.timeline import TimelineEvent
 from topologies.catalogue import Catalogue, bundled
 from topologies.errors import NetworkError

@@ -115,7 +115,9 @@ def test_requests_that_were_answered_are_told(tmp_path: Path) -> None:
     run = FakeRun(tmp_path / "run")
     for record in run.record.steps:
         record["latencies_us"] = [20_000, 4_000 * (record["step"] + 1)]
-    reference, phases = phase_results(run.steps, run.session, seed=1, largest_campus_share=0.5)
+    reference, phases = phase_results(
+        run.steps, run.record.steps, run.session, seed=1, largest_campus_share=0.5
+    )
     assert reference and reference["serving"]["requests_per_s"] == 40.0
     assert phases[0]["serving"]["requests_per_s"] == 10.0
     result: dict[str, Any] = {
