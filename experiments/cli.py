@@ -183,6 +183,17 @@ def strategies(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def tasks(as_json: AsJson = False) -> None:
+    """List the tasks that ranks learn, and the options that a scenario may state for each."""
+    from experiments.tasklist import listed, show_tasks
+
+    if as_json:
+        print(json.dumps(listed(), indent=1))
+    else:
+        show_tasks(console)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Show what this machine has and which back ends follow; exit with 3 if it cannot run."""
     from experiments.doctor import diagnosis, show_diagnosis

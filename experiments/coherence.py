@@ -38,6 +38,7 @@ class SystemStep:
         staleness: gradients of others that the server took while one was computed, the mean over
             ranks, or None where there is no server.
         latencies_us: of every request that was answered in it, where ranks serve.
+        loss: mean of the ranks' that know theirs, each on data that it had not seen, or None.
     """
 
     step: int
@@ -52,6 +53,7 @@ class SystemStep:
     skew_ns: int = 0
     staleness: float | None = None
     latencies_us: tuple[int, ...] = ()
+    loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def system_steps(records: Sequence[dict[str, Any]], ranks: int) -> list[SystemSt
                     latency for it in group for latency in it.get("latencies_us", ())
                 ),
                 staleness=_mean([it["staleness"] for it in group if "staleness" in it]),
+                loss=_mean([it["loss"] for it in group if it["loss"] is not None]),
             )
         )
     return steps

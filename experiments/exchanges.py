@@ -13,9 +13,10 @@ from itertools import groupby, pairwise
 
 from experiments.twin import Twin
 from topologies.graph import Host
+from workloads import tasks
 from workloads.requests import servers
 from workloads.sites import campuses
-from workloads.sizes import FLOAT_BYTES, cut, layer_floats, layers_for, matrix_width
+from workloads.sizes import FLOAT_BYTES, Shape, cut, layer_floats, layers_for
 from workloads.strategies import Options
 from workloads.strategies.powersgd import WHOLE_STEPS
 from workloads.strategies.streaming_diloco import offsets
@@ -55,7 +56,8 @@ def exchanges_of(twin: Twin, strategy: str, options: Options) -> list[Exchange]:
 
     Raises ValueError for a strategy whose traffic is not known.
     """
-    return exchanges(twin.graph.workers, twin.gradient_bytes, twin.bucket_bytes, strategy, options)
+    sizes, shapes = (twin.gradient_bytes, twin.bucket_bytes), twin.model.shapes
+    return exchanges(twin.graph.workers, *sizes, strategy, options, shapes)
 
 
 def exchanges(
@@ -64,8 +66,11 @@ def exchanges(
     bucket_bytes: int,
     strategy: str,
     options: Options,
+    shapes: Sequence[Shape] | None = None,
 ) -> list[Exchange]:
-    """Return the same of some workers and sizes."""
+    """Return the same of some workers and sizes; without shapes, of the synthetic model's."""
+    if shapes is None:
+        shapes = tasks.sized("synthetic", {}, gradient_bytes, bucket_bytes).shapes
     n, buckets = len(workers), math.ceil(gradient_bytes / bucket_bytes)
     rounds = 4 * (n - 1)  # of a ring all-reduce: each of 2 (n - 1) goes in two segments
     whole = Exchange(ring_flows(workers, gradient_bytes), messages=rounds * buckets)
@@ -86,7 +91,7 @@ def exchanges(
         flows = gather_flows(workers, 2 * FLOAT_BYTES * sent)
         return [Exchange(flows, messages=2 * (n - 1) * buckets)]
     if strategy == "powersgd":
-        factors = factor_bytes(gradient_bytes, bucket_bytes, int(options["rank"]))
+        factors = factor_bytes(shapes, int(options["rank"]))
         flows = ring_flows(workers, factors)
         return [
             replace(whole, end=WHOLE_STEPS),
@@ -110,7 +115,7 @@ def exchanges(
         return serving_exchanges(workers, options)
     if strategy == "fsdp-hybrid":
         places = len(campuses_of(workers)[0])
-        padded = padded_bytes(shapes_of(gradient_bytes, bucket_bytes), places)
+        padded = padded_bytes(shapes, places)
         return [replace(whole, flows=hierarchical_flows(workers, padded))]
     if strategy == "pipeline":
         moved, times = options["activations"], int(options["microbatches"])
@@ -122,18 +127,17 @@ def exchanges(
     raise ValueError(f"the traffic of the strategy {strategy} is not known")
 
 
-def factor_bytes(gradient_bytes: int, bucket_bytes: int, rank: int) -> int:
+def factor_bytes(shapes: Sequence[Shape], rank: int) -> int:
     """Return the bytes that PowerSGD averages: two factors of each matrix, and all vectors.
 
-    A matrix goes whole where its factors take more than half of its bytes (torch's hook).
+    A matrix goes whole where its factors take half of its bytes or more (torch's hook).
     """
-    layers = layers_for(gradient_bytes, bucket_bytes)
-    width = matrix_width(gradient_bytes, layers)
-    factors = 2 * width * rank
-    matrix = factors if 2 * factors < width**2 else width**2
-    return FLOAT_BYTES * sum(
-        matrix + floats - width**2 for floats in layer_floats(gradient_bytes, layers)
-    )
+    floats = 0
+    for first, *others in shapes:
+        second = math.prod(others)
+        factors = (first + second) * min(first, second, rank)
+        floats += factors if 2 * factors < first * second else first * second
+    return FLOAT_BYTES * floats
 
 
 def padded_bytes(shapes: Sequence[tuple[int, ...]], shares: int) -> int:
@@ -141,16 +145,6 @@ def padded_bytes(shapes: Sequence[tuple[int, ...]], shares: int) -> int:
     return FLOAT_BYTES * sum(
         math.ceil(rows / shares) * shares * math.prod(others) for rows, *others in shapes
     )
-
-
-def shapes_of(gradient_bytes: int, bucket_bytes: int) -> list[tuple[int, ...]]:
-    """Return the shapes of the model's parameters."""
-    layers = layers_for(gradient_bytes, bucket_bytes)
-    width = matrix_width(gradient_bytes, layers)
-    shapes: list[tuple[int, ...]] = []
-    for floats in layer_floats(gradient_bytes, layers):
-        shapes += [(width, width), (floats - width**2,)]
-    return shapes
 
 
 def ring_flows(workers: Sequence[Host], moved: float) -> list[Flow]:

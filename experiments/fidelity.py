@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from experiments.coherence import PhasePlan
+from experiments.coherence import WARM_UP_STEPS, PhasePlan
 from experiments.probing import PINGS, TRAIN_S, RoundTrips, Train, intended_round_trip_ns
 from topologies.emulation.impairer import Counters, lateness_quantile_us
 from topologies.jitter import quantiles
@@ -23,6 +23,9 @@ RTT_TOLERANCE_NS = 200_000
 """What waking the processes on a round trip varies by, at least; more where an idle span does."""
 RTT_TOLERANCE = 0.03
 BYTES_TOLERANCE = 0.05
+COMPUTE_TOLERANCE = 0.05
+WAKING_NS = 1_000_000
+"""What a process that shares two cores may wake late by."""
 LATENESS_P99_US = 500.0
 SMALLEST_FRAME = 54
 UNCHECKED_BYTES = 14
@@ -257,3 +260,33 @@ def check_replicas(differing_steps: int) -> Check:
     return Check(
         "replicas differ", "all ranks", 0, differing_steps, 0, "steps", differing_steps == 0, True
     )
+
+
+def check_compute(steps: Sequence[Mapping[str, Any]]) -> list[Check]:
+    """Demand that ranks computed no longer than declared: of each rank's steps, on average.
+
+    The arithmetic is real and must fit; a rank wakes a little late besides. Steps of no declared
+    time promise nothing.
+    """
+    late: dict[int, tuple[float, float]] = {}
+    for step in steps:
+        if step["step"] >= WARM_UP_STEPS and step["declared_ns"]:
+            late_ns, declared_ns = late.get(step["rank"], (0.0, 0.0))
+            late[step["rank"]] = late_ns + step["late_ns"], declared_ns + step["declared_ns"]
+    if not late:
+        return []
+    rank = max(late, key=lambda it: late[it][0] / late[it][1])
+    count = sum(it["rank"] == rank and it["step"] >= WARM_UP_STEPS for it in steps)
+    late_ns, declared_ns = (total / count for total in late[rank])
+    tolerance = COMPUTE_TOLERANCE * declared_ns + WAKING_NS
+    return [
+        Check(
+            name="compute beyond the declared time",
+            subject=f"rank {rank}",
+            intended=0.0,
+            measured=late_ns / 1e6,
+            tolerance=tolerance / 1e6,
+            unit="ms a step",
+            ok=late_ns <= tolerance,
+        )
+    ]

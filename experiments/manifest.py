@@ -67,11 +67,32 @@ def quantities(scenario: Scenario, twin: Twin) -> list[dict[str, str]]:
         {"quantity": name, "real": render(real, unit), "emulated": render(emulated, unit)}
         for name, real, emulated, unit in rows
     ]
+    table += _unscaled(scenario, twin)
     for what, real, _ in _states(twin):
         if real.loss:
             loss = f"{real.mean_loss:.2g} of frames of {real.mtu} B"
             table.append({"quantity": f"{what}: loss", "real": loss, "emulated": loss})
     return table
+
+
+def _unscaled(scenario: Scenario, twin: Twin) -> Iterator[dict[str, str]]:
+    """List what is trained, and what makes compute times differ: the same at both scales."""
+    model, workload = twin.model, scenario.workload
+    parameters = f"{model.about}: {model.parameters:,} parameters"
+    yield {"quantity": f"model of the task {model.task}", "real": "", "emulated": parameters}
+    said = {}
+    if workload.computing.cv:
+        said["compute per step, spread"] = (
+            f"{workload.computing.distribution}, deviation {workload.computing.cv:.3g} of the mean"
+        )
+    if it := workload.stragglers:
+        said["stragglers"] = f"{it.probability:.3g} of steps take {it.slowdown:g} times as long"
+    for campus, spec in scenario.network.campuses.items():
+        if set(spec.speed) != {1.0}:
+            speeds = ", ".join(f"{speed:g}" for speed in spec.speed)
+            said[f"speed of the accelerators in {campus}"] = speeds
+    for name, text in said.items():
+        yield {"quantity": name, "real": text, "emulated": text}
 
 
 def _states(twin: Twin) -> Iterator[tuple[str, LinkState, LinkState]]:

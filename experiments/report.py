@@ -9,6 +9,8 @@ from typing import Any
 
 from experiments.coherence import PhasePlan, SystemStep
 from experiments.figures import map_svg, step_figure, times_figure
+from experiments.learning import loss_sentence
+from experiments.lossfigure import loss_figure
 from experiments.manifest import quantities
 from experiments.pages import page
 from experiments.record import Record
@@ -26,6 +28,9 @@ def write_report(
 ) -> None:
     """Write the report of a run into its folder."""
     checks = result["fidelity"]["checks"]
+    best = result["task"]["best_loss"]
+    target = scenario.target.loss
+    losses = best is not None and steps
     text = page(
         "report.html.j2",
         result=result,
@@ -33,6 +38,8 @@ def write_report(
         map=map_svg(scenario, twin.changes),
         step_figure=step_figure(steps, phases, result["events"], record.origin_ns) if steps else "",
         times_figure=times_figure(result) if result["reference"] else "",
+        loss_figure=loss_figure(steps, phases, record.origin_ns, best, target) if losses else "",
+        loss_sentence=loss_sentence(result),
         quantities=quantities(scenario, twin),
         checks=checks,
         check_counts=Counter(check["name"] for check in checks),

@@ -18,10 +18,12 @@ from experiments.coherence import (
     steps_of_phases,
     steps_per_s,
 )
+from experiments.learning import loss_of
 from experiments.ranktimes import rank_times
 from experiments.service import service
 from experiments.session import Session
 from experiments.timeline import DONE
+from topologies.spec import CampusSpec
 
 SCHEMA = 1
 
@@ -33,10 +35,12 @@ def phase_results(
     *,
     seed: int,
     largest_campus_share: float,
+    learns: bool = False,
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     """Return the ``reference`` and ``phases`` parts; phases without a whole step are left out.
 
-    ``records`` are those of the ranks, from which ``steps`` were put together.
+    ``records`` are those of the ranks, from which ``steps`` were put together. Their loss is None
+    unless the task ``learns`` something.
     """
     phases, snapshots = session.phases, session.snapshots
     grouped = steps_of_phases(steps, phases)
@@ -80,6 +84,7 @@ def phase_results(
                     / 1e6,
                     2,
                 ),
+                "loss": loss_of(phase_steps) if learns else None,
                 "divergence": _last([step.divergence for step in phase_steps]),
                 **_ranks(phase_steps, records),
                 **_staleness(phase_steps),
@@ -90,6 +95,7 @@ def phase_results(
     return {
         "steps_per_s": round(usual, 4),
         "step_ms": step_ms(reference),
+        "loss": loss_of(reference) if learns else None,
         **_ranks(reference, records),
         **service(reference),
     }, results
@@ -113,6 +119,17 @@ def _staleness(steps: Sequence[SystemStep]) -> dict[str, float]:
     """Return the mean staleness of gradients, where a server took them as they came."""
     found = [step.staleness for step in steps if step.staleness is not None]
     return {"staleness": round(sum(found) / len(found), 2)} if found else {}
+
+
+def largest_campus_share(campuses: Mapping[str, CampusSpec]) -> float:
+    """Return the most that one campus alone does of what all do together, at one pace.
+
+    Together they keep the pace of the slowest accelerators, alone a campus keeps its own slowest.
+    """
+    slowest = min(min(campus.speeds) for campus in campuses.values())
+    workers = sum(campus.workers for campus in campuses.values())
+    alone = max(campus.workers * min(campus.speeds) for campus in campuses.values())
+    return alone / (workers * slowest)
 
 
 def event_results(

@@ -18,11 +18,18 @@ from experiments.coherence import differing_steps, system_steps
 from experiments.containers import training_in
 from experiments.errors import Interrupted, RunFailed
 from experiments.exchanges import exchanges_of
+from experiments.learning import task_result, time_to_loss
 from experiments.manifest import manifest_of
 from experiments.network import Network, running_network
 from experiments.record import Record, default_folder
 from experiments.report import write_report
-from experiments.result import SCHEMA, event_results, headline, phase_results
+from experiments.result import (
+    SCHEMA,
+    event_results,
+    headline,
+    largest_campus_share,
+    phase_results,
+)
 from experiments.scenario import Scenario
 from experiments.session import Observer, Session, train_through
 from experiments.strategyoptions import emulated
@@ -43,7 +50,7 @@ from topologies.emulation.capabilities import Capabilities, probe
 from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.lab import HOST_INTERFACE
 from topologies.emulation.ownership import owned_folder, reap
-from workloads import strategies
+from workloads import strategies, tasks
 from workloads.job import Job, Rank
 
 RENDEZVOUS_PORT = 29_500
@@ -220,6 +227,7 @@ def job_of(scenario: Scenario, twin: Twin, network: Network, folder: Path, logs:
             address=host.ip,
             interface=HOST_INTERFACE,
             netns=f"/proc/{network.lab.pid(host.name)}/ns/net",
+            speed=twin.speeds[number],
         )
         for number, host in enumerate(twin.graph.workers)
     )
@@ -237,6 +245,9 @@ def job_of(scenario: Scenario, twin: Twin, network: Network, folder: Path, logs:
         port=RENDEZVOUS_PORT,
         hosts_file=str(write_hosts(twin, folder)),
         log_folder=str(logs.resolve()),
+        task=twin.model.task,
+        task_options=dict(twin.model.options),
+        variation=twin.variation,
     )
 
 
@@ -258,8 +269,7 @@ def finish(
     outcome: Outcome,
 ) -> dict[str, Any]:
     """Turn what was measured into the files of the run folder, the result last."""
-    workers = [campus.workers for campus in scenario.network.campuses.values()]
-    steps = system_steps(record.steps, sum(workers))
+    steps = system_steps(record.steps, len(twin.graph.workers))
     session = outcome.session
     synchronous = strategies.declaration(scenario.workload.strategy.name).synchronous
     differing = differing_steps(steps, synchronous=synchronous)
@@ -268,9 +278,11 @@ def finish(
         record.steps,
         session,
         seed=scenario.seed,
-        largest_campus_share=max(workers) / sum(workers),
+        largest_campus_share=largest_campus_share(scenario.network.campuses),
+        learns=tasks.best_loss(twin.model.task) is not None,
     )
     checks = [*outcome.checks, fidelity.check_replicas(differing)]
+    checks += fidelity.check_compute(record.steps)
     judged = fidelity.verdict(checks)
     if outcome.error:
         judged["reasons"].insert(0, f"the run {outcome.status}: {outcome.error}")
@@ -287,8 +299,10 @@ def finish(
             "datapath": machine.datapath,
             "runtime": scenario.emulate.runtime.name,
         },
+        "task": task_result(twin.model),
         "reference": reference,
         "phases": phases,
+        "time_to_loss": time_to_loss(steps, scenario.target.loss, scenario.emulate.time),
         "events": event_results(record.events, steps, session.phases),
     }
     result["headline"] = headline(result)

@@ -10,7 +10,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from controller import policies
 from experiments import strategyoptions
+from experiments.computespec import ComputeSpec, StragglersSpec, compute_of
 from experiments.runtimespec import RuntimeSpec, runtime_named
+from experiments.taskspec import TaskSpec, task_of
 from experiments.timeline import TimelineEvent
 from topologies.catalogue import Catalogue, bundled
 from topologies.errors import NetworkError
@@ -88,12 +90,23 @@ class WorkloadSpec(FileModel):
     strategy: Annotated[
         StrategySpec, BeforeValidator(_strategy, json_schema_input_type=str | StrategySpec)
     ] = StrategySpec()
+    task: Annotated[TaskSpec, BeforeValidator(task_of, json_schema_input_type=str | TaskSpec)] = (
+        TaskSpec()
+    )
     gradients: Size = Field(description="bytes all-reduced per step")
     bucket: Size = Field(25 * 2**20, description="gradients are all-reduced in buckets this large")
-    compute: Duration = Field(description="forward and backward of one step on the accelerators")
+    computing: Annotated[
+        ComputeSpec, BeforeValidator(compute_of, json_schema_input_type=Duration | ComputeSpec)
+    ] = Field(alias="compute", description="forward and backward of one step on the accelerators")
+    stragglers: StragglersSpec | None = None
     steps: int = Field(ge=2, le=MAX_STEPS, description="of the whole run, the reference included")
     reference_steps: int = Field(10, ge=3, description="first steps, with campus-grade spans")
     timeout: Duration = Field(30 * 10**9, description="of a collective, in emulated time")
+
+    @property
+    def compute(self) -> int:
+        """Return the mean of a step's compute time, in ns."""
+        return self.computing.mean
 
     @model_validator(mode="after")
     def _something_to_do(self) -> WorkloadSpec:
@@ -135,6 +148,9 @@ class TargetSpec(FileModel):
     """What the experiment hopes for."""
 
     coherence: float = Field(default=0.95, gt=0, le=1)
+    loss: float | None = Field(
+        default=None, gt=0, strict=False, description="of all ranks, whose time is measured"
+    )
 
 
 class PlanSpec(FileModel):
@@ -181,6 +197,7 @@ class Scenario(FileModel):
         self._check_names()
         self._check_drains()
         self._check_strategy()
+        self._check_task()
         before = self.workload.reference_steps
         for index, event in enumerate(self.timeline):
             where = f"timeline.{index}"
@@ -243,6 +260,9 @@ class Scenario(FileModel):
         sites = [name for name, campus in campuses for _ in range(campus.workers)]
         if reason := strategies.refuse(chosen.name, sites, options):
             raise ValueError(f"{where}: {chosen.name} cannot run: {reason}")
+        only, task = strategies.only_task(chosen.name), self.workload.task.name
+        if only not in (None, task):
+            raise ValueError(f"{where}: {chosen.name} cannot train {task}, only {only}")
         every, reference = options.get("every", 1), self.workload.reference_steps
         if every > reference:
             raise ValueError(
@@ -250,6 +270,15 @@ class Scenario(FileModel):
                 f"nothing could be compared with it; let them meet every {reference} steps or "
                 f"more often, or make workload.reference_steps {every} or more"
             )
+
+    def _check_task(self) -> None:
+        """Raise ValueError, located, for an option that is wrong or a loss that is out of reach."""
+        try:
+            self.workload.task.check()
+        except ValueError as error:
+            raise ValueError(f"workload.task.{error}") from None
+        if reason := self.workload.task.refuse(self.target.loss):
+            raise ValueError(f"target.loss: {reason}")
 
     def _check_drains(self) -> None:
         """Raise ValueError, located, for a drain that leaves no way, or that is out of turn."""

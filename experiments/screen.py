@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.coherence import COHERENT, DEGRADED
+from experiments.learning import loss_sentence
 from topologies.units import render
 
 VERDICT_STYLES = {"faithful": "green", "degraded": "yellow", "invalid": "bold red"}
@@ -82,19 +83,31 @@ def show_result(console: Console, result: dict[str, Any]) -> None:
         if "serving" in result["reference"]:
             console.print(_service_table(result))
     console.print(Text(result["headline"], style="bold"))
+    if sentence := loss_sentence(result):
+        console.print(Text(sentence))
 
 
 def _phase_table(result: dict[str, Any]) -> Table:
+    learns = result["task"]["best_loss"] is not None
     table = Table(show_edge=False, pad_edge=False)
     table.add_column("phase")
     for name in ("steps", "step p50", "p99", "coherence", "95 % interval"):
         table.add_column(name, justify="right")
+    if learns:
+        table.add_column("loss", justify="right")
     table.add_column("class")
+
+    def add(row: dict[str, Any], *cells: str | Text) -> None:
+        *before, kind = cells
+        loss = ["-" if row["loss"] is None else f"{row['loss']:.2f}"] if learns else []
+        table.add_row(*before, *loss, kind)
+
     usual = result["reference"]["step_ms"]
-    table.add_row("reference", "", _ms(usual["p50"]), _ms(usual["p99"]), "1.00", "", "")
+    add(result["reference"], "reference", "", _ms(usual["p50"]), _ms(usual["p99"]), "1.00", "", "")
     for phase in result["phases"]:
         low, high = phase["coherence_ci"]
-        table.add_row(
+        add(
+            phase,
             phase["name"],
             f"{phase['from_step']}-{phase['to_step']}",
             _ms(phase["step_ms"]["p50"]),

@@ -11,6 +11,7 @@ from controller import policies
 from controller.errors import PolicyError
 from controller.routes import Demand, Marks
 from experiments.changes import Change, changes_of, drawn_outages
+from experiments.computespec import variation_of
 from experiments.outages import Interval, states_through
 from experiments.scenario import DemandSpec, EmulateSpec, Scenario, load_scenario
 from experiments.strategyoptions import check_emulated, emulated
@@ -21,6 +22,9 @@ from topologies.graph import Graph, build_graph
 from topologies.linkstate import Duplex, LinkState
 from topologies.spans import campus_grade
 from topologies.units import render
+from workloads import tasks
+from workloads.sizes import Sized
+from workloads.variation import Variation
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,10 @@ class Twin:
         reference: emulated state of every span in the reference phase.
         changes: what happens to the spans, in order.
         access_bps: emulated wire rate of each worker's access link, by host name.
-        gradient_bytes, bucket_bytes, compute_ns: of one emulated step.
+        model: that is trained, whose gradients are the twin's.
+        bucket_bytes, compute_ns: of one emulated step, the latter the mean at speed 1.
+        speeds: by rank, of its accelerators.
+        variation: of compute time.
         actions: what happens to routing, in order.
         demands: what policies may plan for.
         outages: drawn ones by span, as ``(begin, end)`` in emulated ns since the spans are aged.
@@ -51,12 +58,19 @@ class Twin:
     reference: Duplex
     changes: tuple[Change, ...]
     access_bps: dict[str, int]
-    gradient_bytes: int
+    model: Sized
     bucket_bytes: int
     compute_ns: int
+    speeds: tuple[float, ...]
+    variation: Variation
     outages: Mapping[str, tuple[Interval, ...]]
     actions: tuple[Action, ...] = ()
     demands: tuple[Demand, ...] = ()
+
+    @property
+    def gradient_bytes(self) -> int:
+        """Return the bytes of gradients of one emulated step: what the model really has."""
+        return self.model.gradient_bytes
 
     @property
     def states(self) -> list[LinkState]:
@@ -134,6 +148,7 @@ def twin_of(scenario: Scenario) -> Twin:
             f"workload.gradients: {render(scenario.workload.gradients, 'size')} become "
             f"{gradient_bytes} B when emulated; choose a larger emulate.bytes"
         )
+    bucket_bytes = max(1024, int(scenario.workload.bucket * scale.bytes))
     twin = Twin(
         graph=graph,
         reference=Duplex.both(campus_grade(list(fabrics.values()), network.mtu)).scaled(
@@ -144,9 +159,11 @@ def twin_of(scenario: Scenario) -> Twin:
             host.name: int(fabrics[host.campus].rate * scale.bytes / scale.time)
             for host in graph.hosts
         },
-        gradient_bytes=gradient_bytes,
-        bucket_bytes=max(1024, int(scenario.workload.bucket * scale.bytes)),
+        model=_model(scenario, gradient_bytes, bucket_bytes),
+        bucket_bytes=bucket_bytes,
         compute_ns=int(scenario.workload.compute * scale.time),
+        speeds=tuple(speed for campus in network.campuses.values() for speed in campus.speeds),
+        variation=variation_of(scenario.workload.computing, scenario.workload.stragglers),
         outages=outages,
         actions=tuple(
             Action(event.at, event.kind, event.target)
@@ -161,6 +178,15 @@ def twin_of(scenario: Scenario) -> Twin:
     options = emulated(chosen.name, chosen.options, scale.bytes)
     check_emulated(chosen.name, sites, twin.gradient_bytes, twin.bucket_bytes, options)
     return twin
+
+
+def _model(scenario: Scenario, gradient_bytes: int, bucket_bytes: int) -> Sized:
+    """Return the task's model of about that size; raises NetworkError where there is none."""
+    task = scenario.workload.task
+    try:
+        return tasks.sized(task.name, task.options, gradient_bytes, bucket_bytes)
+    except ValueError as error:
+        raise NetworkError(f"workload.task: {error}") from None
 
 
 def _check_demands(scenario: Scenario, twin: Twin) -> None:

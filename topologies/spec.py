@@ -12,6 +12,7 @@ from pydantic import (
     PlainSerializer,
     ValidationInfo,
     WithJsonSchema,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -67,6 +68,9 @@ class FabricSpec(FileModel):
         return rate
 
 
+Speed = Annotated[float, Field(gt=0, le=1000, strict=False)]
+
+
 class CampusSpec(FileModel):
     """A site: its workers (one rank each) and the fabric that joins them."""
 
@@ -75,6 +79,34 @@ class CampusSpec(FileModel):
     accelerators: int | None = Field(
         None, ge=1, description="that the workers stand for; what incoherence costs is theirs"
     )
+    speed: tuple[Speed, ...] = Field(
+        (1.0,),
+        strict=False,
+        description="of the accelerators against the workload's compute time, or one per worker",
+    )
+
+    @field_validator("speed", mode="before")
+    @classmethod
+    def _of_all_or_each(cls, speed: object) -> object:
+        return [speed] if isinstance(speed, int | float) else speed
+
+    @field_serializer("speed")
+    def _as_stated(self, speed: tuple[float, ...]) -> float | list[float]:
+        return speed[0] if len(speed) == 1 else list(speed)
+
+    @model_validator(mode="after")
+    def _speed_of_each(self) -> CampusSpec:
+        if len(self.speed) not in (1, self.workers):
+            raise ValueError(
+                f"speed states {len(self.speed)} numbers for {self.workers} workers: "
+                "state one for all, or one for each"
+            )
+        return self
+
+    @property
+    def speeds(self) -> tuple[float, ...]:
+        """Return the speed of each worker's accelerators."""
+        return self.speed * self.workers if len(self.speed) == 1 else self.speed
 
 
 class TraceSpec(StateSpec):

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from workloads.option import Value
+from workloads.variation import Variation
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Rank:
         address: its IPv4 address.
         interface: the network interface it trains through.
         netns: path of its network namespace, or None for the launcher's own.
+        speed: of its accelerator, as a multiple of that whose time the job states.
     """
 
     rank: int
@@ -28,6 +30,7 @@ class Rank:
     address: str
     interface: str
     netns: str | None = None
+    speed: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Job:
         strategy: how gradients are exchanged, a name of `workloads.strategies`.
         gradient_bytes: bytes of gradients all-reduced per step.
         bucket_bytes: gradients are all-reduced in buckets of about this size.
-        compute_ns: forward and backward time of one step on the accelerators.
+        compute_ns: mean forward and backward time of one step on accelerators of speed 1.
         steps: how many steps to train.
         seed: of the initial parameters and the data.
         timeout_s: how long a collective may take before it fails.
@@ -46,6 +49,9 @@ class Job:
         hosts_file: addresses and names of all machines, which stand in for name service, or None.
         log_folder: where each rank's output goes.
         options: those of the strategy that are stated.
+        task: what ranks learn, a name of `workloads.tasks`.
+        task_options: all of them, with what follows from its size.
+        variation: how compute time differs from step to step and from rank to rank.
     """
 
     ranks: tuple[Rank, ...]
@@ -60,10 +66,18 @@ class Job:
     hosts_file: str | None
     log_folder: str
     options: dict[str, Value] = field(default_factory=dict)
+    task: str = "synthetic"
+    task_options: dict[str, Value] = field(default_factory=dict)
+    variation: Variation = field(default_factory=Variation)
 
     def log(self, rank: int) -> Path:
         """Return the log file of a rank."""
         return Path(self.log_folder) / f"rank-{rank}.log"
+
+    def declared_ns(self, me: Rank, step: int) -> int:
+        """Return how long forward and backward of a rank's step should take."""
+        factor = self.variation.factor(self.seed, me.rank, step)
+        return int(self.compute_ns * factor / me.speed)
 
     def to_json(self) -> str:
         """Return the job as one line of JSON."""
@@ -73,4 +87,5 @@ class Job:
     def from_json(text: str) -> Job:
         """Read what `to_json` wrote."""
         data = json.loads(text)
-        return Job(**{**data, "ranks": tuple(Rank(**rank) for rank in data["ranks"])})
+        ranks = tuple(Rank(**rank) for rank in data["ranks"])
+        return Job(**{**data, "ranks": ranks, "variation": Variation(**data["variation"])})

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import nn
 
-from workloads.compute import Pace, Paced
+from workloads.compute import Pace
+from workloads.lesson import Layered
 from workloads.sizes import FLOAT_BYTES, layer_floats, matrix_width
 
 BATCH = 4
@@ -29,21 +30,14 @@ class Layer(nn.Module):
         return torch.tanh(x @ self.weight + shift)
 
 
-class SizedModel(nn.Module):
-    """Layers with ``gradient_bytes`` of parameters in all, each kept to its pace."""
+class SizedModel(Layered):
+    """Layers with ``gradient_bytes`` of parameters in all; each maps ``(batch, width)``."""
 
     def __init__(self, gradient_bytes: int, layers: int, pace: Pace) -> None:
         """Split the parameters over the layers; raises ValueError for less than one each."""
-        super().__init__()
         if gradient_bytes // FLOAT_BYTES < layers:
             raise ValueError(f"{gradient_bytes} bytes of gradients do not fill {layers} layers")
         sizes = layer_floats(gradient_bytes, layers)
-        self.width = matrix_width(gradient_bytes, layers)
-        self.layers = nn.ModuleList(Layer(self.width, size) for size in sizes)
-        self._pace = pace
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map ``(batch, width)`` to the same shape, in the declared time."""
-        for index, layer in enumerate(self.layers):
-            x = Paced.apply(layer(x), self._pace, index)  # type: ignore[no-untyped-call]
-        return x
+        width = matrix_width(gradient_bytes, layers)
+        super().__init__([Layer(width, size) for size in sizes], pace)
+        self.width = width

@@ -1,8 +1,10 @@
-"""A setting of a strategy: its default, its bounds and what it means."""
+"""A setting of a strategy or a task: its default, its bounds and what it means."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
 Value = bool | int | float
@@ -51,3 +53,23 @@ class Option:
         if self.most == float("inf"):
             return f"{kind} of {self.least:g} or more"
         return f"{kind} from {self.least:g} to {self.most:g}"
+
+
+def settled(options: Mapping[str, Option], stated: Mapping[str, object]) -> dict[str, Value]:
+    """Return every option: as stated, else by default.
+
+    Raises ValueError, beginning with the option's name, for one that is unknown or out of bounds.
+    """
+    for key in stated:
+        if key not in options:
+            near = get_close_matches(key, options, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            allowed = ", ".join(["name", *options])
+            raise ValueError(f"{key}: unknown key; allowed: {allowed}{hint}")
+    values = {}
+    for key, option in options.items():
+        try:
+            values[key] = option.checked(stated.get(key, option.default))
+        except ValueError as error:
+            raise ValueError(f"{key}: {str(stated[key])[:64]!r} {error}") from None
+    return values

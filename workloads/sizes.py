@@ -1,12 +1,57 @@
-"""How the trained model divides its gradients: layers, and the matrix in each. Pure."""
+"""How large a trained model is: layers, and the parameters in each. Pure."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import accumulate
+
+from workloads.option import Value
 
 FLOAT_BYTES = 4
 MAX_LAYERS = 64
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A task's model at the size of a twin.
+
+    Attributes:
+        task: its name.
+        options: all of them, with what follows from its size.
+        layers: by layer, in the order of forward, the shape of every parameter.
+        about: the model in words.
+    """
+
+    task: str
+    options: Mapping[str, Value]
+    layers: tuple[tuple[Shape, ...], ...]
+    about: str
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """Return the shape of every parameter."""
+        return [shape for layer in self.layers for shape in layer]
+
+    @property
+    def layer_bytes(self) -> tuple[tuple[int, ...], ...]:
+        """Return by layer the bytes of each parameter, and so of its gradient."""
+        return tuple(
+            tuple(FLOAT_BYTES * math.prod(shape) for shape in layer) for layer in self.layers
+        )
+
+    @property
+    def parameters(self) -> int:
+        """Return how many floats are trained."""
+        return sum(map(math.prod, self.shapes))
+
+    @property
+    def gradient_bytes(self) -> int:
+        """Return the bytes of gradients in a step: 4 for each parameter."""
+        return FLOAT_BYTES * self.parameters
 
 
 def layers_for(gradient_bytes: int, bucket_bytes: int) -> int:

@@ -11,13 +11,9 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
 
-from workloads import strategies
-from workloads.compute import Pace
+from workloads import strategies, tasks
 from workloads.job import Job, Rank
-from workloads.model import SizedModel
-from workloads.sizes import layers_for
 from workloads.wire import counters_of
 
 
@@ -32,23 +28,21 @@ def train(
     torch.manual_seed(job.seed)
     begin_ns = time.monotonic_ns()
     join(job, me)
-    layers = layers_for(job.gradient_bytes, job.bucket_bytes)
-    pace = Pace(job.compute_ns, layers)
-    model = SizedModel(job.gradient_bytes, layers, pace)
-    with counters_of(me.interface) as moved, strategies.around(model, job) as replica:
-        shard = me.rank if replica.shard is None else replica.shard
-        data = torch.Generator().manual_seed(job.seed + 1 + shard)
-        inputs, targets = torch.randn(2, replica.rows, model.width, generator=data)
+    lesson = tasks.lesson(job, me)
+    pace = lesson.pace
+    with counters_of(me.interface) as moved, strategies.around(lesson.model, job) as replica:
+        batch = lesson.batches(me.rank if replica.shard is None else replica.shard, replica.rows)
         optimizer = replica.optimizer()
         report({"kind": "ready", "rank": me.rank, "setup_ns": time.monotonic_ns() - begin_ns})
         wait()
         for step in range(job.steps):
             start_ns, before = time.monotonic_ns(), moved()
             replica.begin_step()
-            pace.begin(start_ns)
+            pace.begin(start_ns, job.declared_ns(me, step))
             agreed = bits_of(replica.agreed())
+            inputs, targets = batch(step)
             optimizer.zero_grad()
-            loss = replica.learn(inputs, targets, nn.functional.mse_loss, job.compute_ns)
+            loss = replica.learn(inputs, targets, lesson.loss, pace.declared_ns)
             reduced_ns = time.monotonic_ns()
             computed_ns = replica.computed_ns or pace.computed_ns
             optimizer.step()
@@ -68,6 +62,8 @@ def train(
                 "exposed_communication_ns": (reduced_ns - computed_ns) + (end_ns - updated_ns),
                 "exchanges": [meeting.after(start_ns) for meeting in replica.met()],
                 **moved().since(before)._asdict(),
+                "declared_ns": pace.declared_ns,
+                "late_ns": pace.late_ns if replica.paced else 0,
                 "loss": loss,
                 "hash": agreed,
                 **replica.notes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal
@@ -44,6 +44,8 @@ class Job:
         window_bytes: the most that TCP keeps unacknowledged.
         fabric_rtt_s: round trip between two workers of a campus.
         overhead_s: what a step takes beyond compute and communication; measure it where one can.
+        layers: by layer, in the order of forward, the bytes of each parameter; their passes take
+            that share of the time. Without it, equal layers as the synthetic task has.
     """
 
     sites: tuple[str, ...]
@@ -59,6 +61,7 @@ class Job:
     window_bytes: int = RECEIVE_WINDOW_BYTES
     fabric_rtt_s: float = 0.0
     overhead_s: float = 0.0
+    layers: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if self.period < 1 or self.gradient_bytes < 4 or self.bucket_bytes < 1:
@@ -89,23 +92,36 @@ class Job:
     def buckets(self) -> list[tuple[float, float]]:
         """Return ``(bytes, s after the step's start)`` of each bucket, in the order of readiness.
 
-        Layers of equal size become ready from the last to the first over backward's two thirds; a
-        bucket closes with the layer that fills it (DistributedDataParallel). Where parameters are
-        averaged, or nothing overlaps, all are ready at the step's end.
+        Layers become ready from the last to the first over backward's two thirds; a bucket closes
+        with the parameter that fills it (DistributedDataParallel). Where parameters are averaged,
+        or nothing overlaps, all are ready at the step's end.
         """
+        found, held, done = [], 0.0, 0.0
+        sizes = [size for layer in self._layers for size in layer]
+        for layer in reversed(self._layers):
+            done += sum(layer) / sum(sizes)
+            for size in reversed(layer):
+                held += size
+                if held >= self.bucket_bytes - 4:
+                    found.append((held, self._ready_s(done)))
+                    held = 0.0
+        if held:
+            found.append((held, self._ready_s(1.0)))
+        return found
+
+    @property
+    def _layers(self) -> Sequence[tuple[float, ...]]:
+        if self.layers:
+            return self.layers
         least, most = LAYERS
         wanted = 2 * math.ceil(self.gradient_bytes / self.bucket_bytes)
-        layers = max(1, min(max(least, wanted), most, self.gradient_bytes // 4))
-        layer_bytes = self.gradient_bytes / layers
+        count = max(1, min(max(least, wanted), most, self.gradient_bytes // 4))
+        return [(self.gradient_bytes / count,)] * count
+
+    def _ready_s(self, done: float) -> float:
+        passed = FORWARD_SHARE + (1 - FORWARD_SHARE) * done
         overlaps = self.overlap and self.period == 1
-        found, held = [], 0.0
-        for done in range(1, layers + 1):
-            held += layer_bytes
-            if held >= self.bucket_bytes - 4 or done == layers:
-                passed = FORWARD_SHARE + (1 - FORWARD_SHARE) * done / layers
-                found.append((held, self.compute_s * (passed if overlaps else 1.0)))
-                held = 0.0
-        return found
+        return self.compute_s * (passed if overlaps else 1.0)
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,8 @@ class Swing:
 def swings(scenario: Scenario, evaluate: Evaluate) -> list[Swing]:
     """Return every assumption's swing of ``evaluate``, the widest first."""
     assumptions: list[tuple[str, str, str, Variants]] = [
-        ("compute per step", "-30 %", "+30 %", _workload("compute", 0.7, 1.3)),
-        ("gradients", "-30 %", "+30 %", _workload("gradients", 0.7, 1.3)),
+        ("compute per step", "-30 %", "+30 %", _compute),
+        ("gradients", "-30 %", "+30 %", _gradients),
         ("age of the spans", "half", "double", _spans("age", 0.5, 2.0)),
         ("length of the routes", "-20 %", "+20 %", _spans("route", 0.8, 1.2)),
         ("cable cuts per 1,000 km and year", "1.9", "8.1", _cuts),
@@ -74,16 +74,23 @@ def _with(scenario: Scenario, part: str, **changes: Any) -> Scenario:
     return scenario.model_copy(update={part: changed})
 
 
-def _workload(field: str, low: float, high: float) -> Variants:
-    def variants(scenario: Scenario) -> tuple[Scenario, Scenario]:
-        value = getattr(scenario.workload, field)
-        first, second = (int(value * factor) for factor in (low, high))
-        return (
-            _with(scenario, "workload", **{field: first}),
-            _with(scenario, "workload", **{field: second}),
-        )
+def _compute(scenario: Scenario) -> tuple[Scenario, Scenario]:
+    stated = scenario.workload.computing
+    first, second = (
+        stated.model_copy(update={"mean": int(stated.mean * factor)}) for factor in (0.7, 1.3)
+    )
+    return (
+        _with(scenario, "workload", computing=first),
+        _with(scenario, "workload", computing=second),
+    )
 
-    return variants
+
+def _gradients(scenario: Scenario) -> tuple[Scenario, Scenario]:
+    first, second = (int(scenario.workload.gradients * factor) for factor in (0.7, 1.3))
+    return (
+        _with(scenario, "workload", gradients=first),
+        _with(scenario, "workload", gradients=second),
+    )
 
 
 def _spans(field: str, low: float, high: float) -> Variants:

@@ -23,6 +23,7 @@ from experiments.outages import failed_state
 from experiments.planner.crossings import Crossings, CutOff, crossings_of, seen_by
 from experiments.planner.options import Option
 from experiments.planner.search import Indices
+from experiments.planner.slowest import slowest_compute_s
 from experiments.scenario import Scenario
 from experiments.twin import Twin
 from topologies.errors import NetworkError
@@ -204,19 +205,22 @@ def job_of(scenario: Scenario, twin: Twin) -> model.Job:
     """Return what a twin trains; raises NetworkError for a strategy that has no model."""
     network, chosen = scenario.network, scenario.workload.strategy
     periodic = chosen.name in ("local-sgd", "diloco")  # a ring all-reduce, at times
+    period = int(chosen.options["every"]) if periodic else 1
+    compute_s = slowest_compute_s(twin.compute_ns / 1e9, twin.variation, twin.speeds, period)
     try:
         return model.Job(
             sites=tuple(host.campus for host in twin.graph.workers),
             gradient_bytes=twin.gradient_bytes // (2 if chosen.options.get("half") else 1),
             bucket_bytes=twin.bucket_bytes,
-            compute_s=twin.compute_ns / 1e9,
+            compute_s=compute_s,
             strategy="ddp" if periodic else chosen.name,  # type: ignore[arg-type]
-            period=int(chosen.options["every"]) if periodic else 1,
+            period=period,
             overlap=bool(chosen.options.get("overlap", True)),
             congestion_control=network.congestion_control,
             access_bps=min(twin.access_bps.values()),
             mtu=network.mtu,
             overhead_s=model.TWIN_OVERHEAD_S,
+            layers=twin.model.layer_bytes,
         )
     except ValueError as error:
         raise NetworkError(f"workload.strategy: {error}") from None

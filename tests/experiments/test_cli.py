@@ -25,10 +25,10 @@ from topologies.emulation import capabilities, ownership
 from topologies.emulation.errors import MachineError
 from topologies.graph import build_graph
 from topologies.linkstate import LinkState
-from workloads import strategies
+from workloads import strategies, tasks
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("demo", "run", "validate", "links", "strategies", "doctor", "clean", "test")
+COMMANDS = ("demo", "run", "validate", "links", "strategies", "tasks", "doctor", "clean", "test")
 
 
 def spanlab(*arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -268,10 +268,11 @@ def test_links_that_cannot_be_measured_fail_with_one_message(
 def test_a_controller_that_does_not_start_says_why(tmp_path: Path) -> None:
     tmp_path.joinpath("graph.json").write_text(build_graph(scenario_of(tiny()).network).to_json())
     Intent("telepathy", {"west-east": LinkState(10**6, 0)}).write(tmp_path / "intent.json")
-    with pytest.raises(RunFailed, match="controller did not start") as caught:
-        SupervisedController(
-            tmp_path / "graph.json", tmp_path / "intent.json", tmp_path / "controller.log"
-        )
+    controller = SupervisedController(
+        tmp_path / "graph.json", tmp_path / "intent.json", tmp_path / "controller.log"
+    )
+    with pytest.raises(RunFailed, match="controller did not start") as caught, controller:
+        controller.client.health()
     assert 'unknown policy "telepathy"' in str(caught.value)
     assert "Traceback" not in str(caught.value)
 
@@ -295,6 +296,19 @@ def test_strategies_are_listed() -> None:
     }
     assert found["diloco"]["options"]["outer_momentum"]["default"] == 0.9
     for_people = spanlab("strategies")
+    assert for_people.returncode == 0
+    assert all(name in for_people.stdout for name in found)
+
+
+def test_tasks_are_listed() -> None:
+    done = spanlab("tasks", "--json")
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    assert sorted(found) == tasks.names()
+    assert found["synthetic"]["best_loss"] is None
+    assert 0 < found["language-model"]["best_loss"] < 1
+    assert found["language-model"]["options"]["layers"]["default"] == 2
+    for_people = spanlab("tasks")
     assert for_people.returncode == 0
     assert all(name in for_people.stdout for name in found)
 

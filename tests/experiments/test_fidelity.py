@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -215,3 +216,33 @@ def test_replicas() -> None:
     assert fidelity.check_replicas(0).ok
     assert not fidelity.check_replicas(3).ok
     assert fidelity.check_replicas(3).fatal
+
+
+def computed(
+    late_ms: float, rank: int = 0, step: int = 5, declared_ms: float = 100
+) -> dict[str, Any]:
+    late_ns, declared_ns = int(late_ms * MS), int(declared_ms * MS)
+    return {"rank": rank, "step": step, "late_ns": late_ns, "declared_ns": declared_ns}
+
+
+@pytest.mark.parametrize(
+    ("late_ms", "ok"), [((0, 0), True), ((5, 6.8), True), ((0, 11), True), ((6, 7), False)]
+)
+def test_compute_must_fit_the_declared_time_on_average(
+    late_ms: tuple[float, float], ok: bool
+) -> None:
+    steps = [computed(late, step=step) for step, late in enumerate(late_ms, start=2)]
+    (check,) = fidelity.check_compute(steps)
+    assert check.ok is ok
+    assert not check.fatal
+
+
+def test_the_rank_that_is_latest_against_its_own_time_is_judged() -> None:
+    steps = [computed(20, 0), computed(15, 1, declared_ms=50), computed(1, 2)]
+    (check,) = fidelity.check_compute(steps)
+    assert (check.subject, check.measured, check.ok) == ("rank 1", 15.0, False)
+
+
+def test_warm_up_and_steps_that_declare_nothing_are_not_judged() -> None:
+    assert fidelity.check_compute([computed(90, step=0), computed(90, step=1)]) == []
+    assert fidelity.check_compute([computed(90, declared_ms=0)]) == []

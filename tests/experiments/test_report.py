@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from experiments import fidelity
+from experiments.learning import task_result, time_to_loss
 from experiments.manifest import manifest_of
 from experiments.report import write_report
 from experiments.result import event_results, headline, phase_results
@@ -64,6 +66,7 @@ def page_of(
         session,
         seed=1,
         largest_campus_share=0.5,
+        learns=run.twin.model.task == "language-model",
     )
     judged = fidelity.verdict([fidelity.check_replicas(0), fidelity.check_bytes("x", 10, 10)])
     if error:
@@ -80,8 +83,10 @@ def page_of(
             "datapath": "user",
             "runtime": run.scenario.emulate.runtime.name,
         },
+        "task": task_result(run.twin.model),
         "reference": reference,
         "phases": found,
+        "time_to_loss": time_to_loss(run.steps, run.scenario.target.loss, Fraction(1)),
         "events": event_results(run.record.events, run.steps, session.phases),
     }
     result["headline"] = headline(result)
@@ -168,6 +173,19 @@ def test_what_a_rank_says_is_shown_and_not_executed(tmp_path: Path) -> None:
 
 def test_time_that_is_stretched_is_said(tmp_path: Path) -> None:
     assert "4 s here stand for 1 s" in page_of(tmp_path, emulate__time=4).text
+
+
+@pytest.mark.parametrize(("steps", "phases"), [(0, 0), (0, 1), (3, 1), (14, 3)], ids=str)
+def test_what_was_learnt_is_shown(tmp_path: Path, steps: int, phases: int) -> None:
+    changes: dict[str, Any] = {"workload__task": "language-model", "target": {"loss": 1.5}}
+    text = page_of(tmp_path, steps=steps, phases=phases, **changes).text
+    assert ("Loss at the end: 1.00, of 0.31 at best" in text) == (steps == 14)
+    assert ("1.5 was reached in step 7" in text) == (steps == 14)
+    assert "blocks of width" in text
+
+
+def test_a_task_that_teaches_nothing_has_no_loss(tmp_path: Path) -> None:
+    assert "Loss" not in page_of(tmp_path).text
 
 
 def test_the_trace_has_a_track_per_rank_and_whole_steps(tmp_path: Path) -> None:

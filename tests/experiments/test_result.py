@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from experiments.result import event_results, headline, phase_results
+from experiments.result import event_results, headline, largest_campus_share, phase_results
 from experiments.session import Session
 from tests.fakes.runs import FakeRun
+from topologies.spec import CampusSpec
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ def test_phases_are_compared_with_the_reference(run: FakeRun) -> None:
     reference, (aged, upgraded) = results_of(run)
     assert reference["steps_per_s"] == 10.0
     assert reference["step_ms"] == {"p50": 100.0, "p99": 100.0}
+    assert reference["loss"] is None
     assert (aged["name"], aged["from_step"], aged["to_step"]) == ("aged", 4, 8)
     assert aged["steps_per_s"] == 2.5
     assert aged["coherence"] == 0.25
@@ -83,6 +85,20 @@ def test_events_say_how_long_training_took_to_recover(run: FakeRun) -> None:
     ]
     assert [event["recovery_s"] for event in events] == [0.4, 0.105]
     assert [event["t_s"] for event in events] == [1.4, 3.4]
+
+
+def test_the_largest_campus_alone_keeps_its_own_pace() -> None:
+    def share(*campuses: tuple[int, float | list[float]]) -> float:
+        specs = [{"workers": workers, "speed": speed} for workers, speed in campuses]
+        return largest_campus_share(
+            {str(at): CampusSpec.model_validate(it) for at, it in enumerate(specs)}
+        )
+
+    assert share((2, 1), (2, 1)) == 0.5
+    assert share((3, 1), (1, 1)) == 0.75
+    assert share((2, 1), (2, 0.5)) == 1.0, "together they keep the slow ones' pace"
+    assert share((2, [1, 0.5]), (2, 0.5)) == 0.5, "so does a campus that has a slow one"
+    assert share((1, 1), (1, 0.25)) == 2.0
 
 
 def test_other_events_are_not_changes(run: FakeRun) -> None:

@@ -250,6 +250,10 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"workload__strategy": {"name": "dilocco", "every": 4}},
         ("workload.strategy.name: 'dilocco'", 'did you mean "diloco"?'),
     ),
+    "a strategy for another task": (
+        {"workload__strategy": "serving", "workload__task": "language-model"},
+        ("workload.strategy: serving cannot train language-model, only synthetic",),
+    ),
     "unknown option of a strategy": (
         {"workload__strategy": {"name": "local-sgd", "evry": 4}},
         (
@@ -296,6 +300,54 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "ranks that do not meet in the reference": (
         {"workload__strategy": {"name": "diloco", "every": 5}},
         ("workload.strategy.every: ranks would not meet in the reference of 4 steps",),
+    ),
+    "unknown distribution": (
+        {"workload__compute": {"mean": "20 ms", "distribution": "lognormall", "cv": 0.1}},
+        ("workload.compute.distribution", "allowed: fixed", 'did you mean "lognormal"?'),
+    ),
+    "spread without a distribution": (
+        {"workload__compute": {"mean": "20 ms", "cv": 0.1}},
+        ("workload.compute", "normal, lognormal, gamma", "state both, or neither"),
+    ),
+    "distribution without a spread": (
+        {"workload__compute": {"mean": "20 ms", "distribution": "gamma"}},
+        ("workload.compute", "state both, or neither"),
+    ),
+    "normal times below 0": (
+        {"workload__compute": {"mean": "20 ms", "distribution": "normal", "cv": 0.5}},
+        ("workload.compute", "below 0", "lognormal or gamma"),
+    ),
+    "mean without a unit": (
+        {"workload__compute": {"mean": 20}},
+        ("workload.compute.mean: '20'", 'such as "250 us"'),
+    ),
+    "stragglers that are not slower": (
+        {"workload__stragglers": {"probability": 0.1, "slowdown": 1}},
+        ("workload.stragglers.slowdown: '1'", "greater than 1"),
+    ),
+    "speed for other workers": (
+        {"network__campuses__west__speed": [1, 0.5]},
+        ("network.campuses.west", "2 numbers for 1 workers", "one for all"),
+    ),
+    "no speed": (
+        {"network__campuses__west__speed": 0},
+        ("network.campuses.west.speed.0: '0'", "greater than 0"),
+    ),
+    "unknown task": (
+        {"workload__task": "language-modell"},
+        ("workload.task: 'language-modell'", 'did you mean "language-model"?'),
+    ),
+    "unknown option of a task": (
+        {"workload__task": {"name": "language-model", "layer": 4}},
+        ("workload.task.layer: unknown key", 'did you mean "layers"?'),
+    ),
+    "loss of a task that teaches nothing": (
+        {"target": {"loss": 1.5}},
+        ("target.loss: that of the task synthetic means nothing", "language-model"),
+    ),
+    "loss below the entropy": (
+        {"workload__task": "language-model", "target": {"loss": 0.3}},
+        ("target.loss: '0.3' cannot be reached", "0.312 nats per character"),
     ),
     "negative seed": ({"seed": -1}, ("seed: '-1'",)),
     "target above 1": ({"target": {"coherence": 2}}, ("target.coherence: '2'",)),
@@ -390,7 +442,18 @@ LOCAL = {"name": "local-sgd", "every": 4}
 
 @pytest.mark.parametrize(
     "data",
-    [tiny(), ring(), tiny(**{SPAN: CONDITION}), tiny(workload__strategy=LOCAL)],
+    [
+        tiny(),
+        ring(),
+        tiny(**{SPAN: CONDITION}),
+        tiny(workload__strategy=LOCAL),
+        tiny(workload__task={"name": "language-model", "layers": 1}, target={"loss": 1.5}),
+        tiny(workload__compute={"mean": "20 ms", "distribution": "gamma", "cv": 0.1}),
+        tiny(
+            workload__stragglers={"probability": 0.01, "slowdown": 3},
+            network__campuses__west={"workers": 2, "speed": [1, 0.5]},
+        ),
+    ],
     ids=str,
 )
 def test_a_dumped_scenario_is_read_back_the_same(tmp_path: Path, data: dict[str, Any]) -> None:
@@ -410,6 +473,10 @@ def test_the_schema_for_editors_can_be_made() -> None:
     [
         ({"workload__gradients": "10 kB"}, ("workload.gradients: 10 kB", "emulate.bytes")),
         (
+            {"workload__gradients": "50 kB", "workload__task": "language-model"},
+            ("workload.task: 5000 B of gradients are too few", "emulate.bytes"),
+        ),
+        (
             {"emulate__bytes": "1/1000000"},
             ("west-east", "choose a larger"),
         ),
@@ -426,7 +493,14 @@ def test_the_schema_for_editors_can_be_made() -> None:
             ("network.spans.west-east: enable-fec", "states no condition"),
         ),
     ],
-    ids=["gradients vanish", "everything vanishes", "rate vanishes", "too far", "no place"],
+    ids=[
+        "gradients vanish",
+        "no transformer",
+        "everything vanishes",
+        "rate vanishes",
+        "too far",
+        "no place",
+    ],
 )
 def test_what_cannot_be_emulated_says_what_to_change(
     changes: dict[str, Any], parts: tuple[str, ...]

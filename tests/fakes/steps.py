@@ -16,6 +16,7 @@ def rank_step(
     communicates_ms: float | None = None,
     exposed_ms: float = 0.0,
     digest: str = "a",
+    loss: float = 1.0,
 ) -> dict[str, Any]:
     """Return one rank's record; it communicates from ``communicates_ms``, or from its middle."""
     first_ms = (start_ms + end_ms) / 2 if communicates_ms is None else communicates_ms
@@ -32,7 +33,9 @@ def rank_step(
         "exchanges": [],
         "sent": 0,
         "received": 0,
-        "loss": 1.0,
+        "declared_ns": int((end_ms - start_ms - exposed_ms) * MS),
+        "late_ns": 0,
+        "loss": loss,
         "hash": digest,
     }
 

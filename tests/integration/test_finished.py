@@ -60,8 +60,20 @@ def test_the_folder_is_complete(run: Run) -> None:
 def test_the_result_is_the_contract(run: Run) -> None:
     result = run.result
     assert set(result) >= {
-        *("schema", "name", "run", "status", "fidelity", "backend", "reference", "phases", "events")
+        *(
+            "schema",
+            "name",
+            "run",
+            "status",
+            "fidelity",
+            "backend",
+            "reference",
+            "phases",
+            "events",
+        ),
+        *("task", "time_to_loss"),
     }
+    assert (result["task"]["name"], result["time_to_loss"]) == ("synthetic", None)
     assert (result["schema"], result["name"], result["run"]) == (1, "tiny", run.name)
     assert set(result["fidelity"]) >= {"verdict", "reasons", "checks"}
     assert result["fidelity"]["verdict"] in ("faithful", "degraded", "invalid")

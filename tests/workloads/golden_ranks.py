@@ -14,9 +14,10 @@ from torch import nn
 from torch.distributed.tensor import DTensor
 
 from tests.workloads.sockets import received
-from workloads import strategies
+from workloads import strategies, tasks
 from workloads.compute import Pace
 from workloads.job import Job
+from workloads.lesson import Batches, Lesson
 from workloads.model import BATCH, SizedModel
 from workloads.train import bits_of, join
 
@@ -34,6 +35,23 @@ def data_of(rank: int, step: int, width: int, rows: int = BATCH) -> torch.Tensor
     return torch.randn(2, rows, width, generator=random)
 
 
+def lesson_of(job: Job, rank: int, layers: int) -> Lesson:
+    """Return what a rank trains: the synthetic model on other data, or another task as it is."""
+    if job.task != "synthetic":
+        torch.manual_seed(job.seed)
+        return tasks.lesson(job, job.ranks[rank])
+    model, pace = fresh(job, layers)
+
+    def batches(shard: int, rows: int | None) -> Batches:
+        def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+            inputs, targets = data_of(shard, step, model.width, rows or BATCH)
+            return inputs, targets
+
+        return batch
+
+    return Lesson(model, pace, batches, nn.functional.mse_loss)
+
+
 def values(model: nn.Module) -> torch.Tensor:
     """Return all parameters in a row, gathered where ranks hold shares of them."""
     whole = [it.full_tensor() if isinstance(it, DTensor) else it for it in model.parameters()]
@@ -43,21 +61,22 @@ def values(model: nn.Module) -> torch.Tensor:
 def train(job: Job, rank: int, layers: int, *, tells_values: bool) -> dict[str, Any]:
     """Train as one rank among others; return its parameters after each step, and more."""
     join(job, job.ranks[rank])
-    model, pace = fresh(job, layers)
+    lesson = lesson_of(job, rank, layers)
+    model, pace = lesson.model, lesson.pace
     told = ("values", "agreed", "among", "communicated", "overlapped", "divergence", "notes")
     found: dict[str, Any] = {key: [] for key in told}
     with strategies.around(model, job) as replica:
-        shard = rank if replica.shard is None else replica.shard
+        batch = lesson.batches(rank if replica.shard is None else replica.shard, replica.rows)
         optimizer = replica.optimizer()
         dist.barrier()
         before = received(job.port)
         dist.barrier()  # nobody sends gradients before all have counted
         for step in range(job.steps):
-            inputs, targets = data_of(shard, step, model.width, replica.rows)
+            inputs, targets = batch(step)
             replica.begin_step()
             pace.begin(time.monotonic_ns())
             optimizer.zero_grad()
-            replica.learn(inputs, targets, nn.functional.mse_loss, 0)
+            replica.learn(inputs, targets, lesson.loss, 0)
             optimizer.step()
             replica.end_step(step)
             if tells_values:

@@ -15,7 +15,6 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from workloads.exchange.deferred import Deferred
-from workloads.model import BATCH
 
 LEARNING_RATE = 0.01
 
@@ -46,7 +45,8 @@ class Replica:
         divergence: how far this step found the rank from the mean of all (Euclidean), or None.
         notes: what else is to be told of this step.
         shard: whose data it reads: those of the rank of that number, or its own where None.
-        rows: how many samples it reads in each step.
+        rows: how many samples it reads in each step, or None for as many as its task takes.
+        paced: whether the model's pace tells how long computing took.
         among: a word shared by those ranks that must hold bit by bit alike; "" is all ranks.
     """
 
@@ -59,11 +59,15 @@ class Replica:
         self._met: queue.SimpleQueue[Meeting] = queue.SimpleQueue()
         self.notes: dict[str, Any] = {}
         self.shard: int | None = None
-        self.rows = BATCH
+        self.rows: int | None = None
+        self.paced = True
         self.among = ""
 
     def optimizer(self) -> torch.optim.Optimizer:
-        """Make what steps along the gradients."""
+        """Make what steps along the gradients, as the model chooses, else by plain descent."""
+        if choice := getattr(self.model, "optimizer", None):
+            chosen: torch.optim.Optimizer = choice()
+            return chosen
         return torch.optim.SGD(self.model.parameters(), lr=LEARNING_RATE)
 
     def begin_step(self) -> None:

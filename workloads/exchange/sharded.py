@@ -46,6 +46,7 @@ class ShardedReplica(Replica):
     def __init__(self, model: nn.Module, job: Job) -> None:
         """Share out the parameters, which begin alike on all ranks; every rank must do so."""
         super().__init__(model)
+        self.paced = False
         layers = list(model.get_submodule("layers").children())
         sites = campuses([rank.site for rank in job.ranks])
         mesh = DeviceMesh("cpu", torch.tensor(sites), mesh_dim_names=("campus", "place"))

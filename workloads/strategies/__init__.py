@@ -6,7 +6,8 @@ The first sentence of its docstring is what users read. Beside it the file decla
 
 - ``SYNCHRONOUS``: whether the parameters of all ranks must be bit-identical after every step;
 - ``OPTIONS``, if it has any: what the scenario may state, by name;
-- ``refuse(sites, options)``, if it cannot always run: why not, or None. Pure.
+- ``refuse(sites, options)``, if it cannot always run: why not, or None. Pure;
+- ``TASK``, if it trains only that one.
 - ``too_small(sites, gradient_bytes, bucket_bytes, options)``, if it needs some size to run when
   emulated: what is too small, or None; all quantities are emulated ones. Pure.
 
@@ -21,10 +22,10 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from workloads import option
 from workloads.option import Option, Value
 
 if TYPE_CHECKING:
@@ -87,20 +88,7 @@ def settled(name: str, stated: Mapping[str, object]) -> dict[str, Value]:
 
     Raises ValueError, beginning with the option's name, for one that is unknown or out of bounds.
     """
-    options = declaration(name).options
-    for key in stated:
-        if key not in options:
-            near = get_close_matches(key, options, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
-            allowed = ", ".join(["name", *options])
-            raise ValueError(f"{key}: unknown key; allowed: {allowed}{hint}")
-    values = {}
-    for key, option in options.items():
-        try:
-            values[key] = option.checked(stated.get(key, option.default))
-        except ValueError as error:
-            raise ValueError(f"{key}: {str(stated[key])[:64]!r} {error}") from None
-    return values
+    return option.settled(declaration(name).options, stated)
 
 
 def refuse(name: str, sites: Sequence[str], options: Options) -> str | None:
@@ -119,6 +107,12 @@ def too_small(
     reason: Callable[[Sequence[str], int, int, Options], str | None] | None
     reason = getattr(_module(name), "too_small", None)
     return reason(sites, gradient_bytes, bucket_bytes, options) if reason else None
+
+
+def only_task(name: str) -> str | None:
+    """Return the one task that a strategy trains, or None for one that trains any."""
+    only: str | None = getattr(_module(name), "TASK", None)
+    return only
 
 
 def _module(name: str) -> ModuleType:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workloads.job import Job
 
 SYNCHRONOUS = True
+TASK = "synthetic"
 OPTIONS = {
     "microbatches": Option(8, "parts of a pipeline's batch, one after the other", least=2, most=64),
     "activations": Option(

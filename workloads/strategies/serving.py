@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workloads.job import Job
 
 SYNCHRONOUS = True
+TASK = "synthetic"
 OPTIONS = {
     "requests": Option(8, "that each worker sends in a step, to other campuses", least=1, most=256),
     "load": Option(
