@@ -129,6 +129,8 @@ def test_requests_that_were_answered_are_told(tmp_path: Path) -> None:
         "run": "abc123",
         "fidelity": fidelity.verdict([]),
         "backend": {"impairer": "relay", "datapath": "user", "runtime": "namespace"},
+        "task": task_result(run.twin.model),
+        "time_to_loss": None,
         "reference": reference,
         "phases": phases,
         "events": [],
