@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experiments import scaling
 from experiments.outages import (
     HOUR_NS,
     Interval,
@@ -71,7 +72,7 @@ class Change:
 
 def changes_of(span: str, scenario: Scenario) -> list[Change]:
     """Return all that happens to a span: it ages after the reference phase, then its events."""
-    spec, scale, known = scenario.network.spans[span], scenario.emulate, scenario.known
+    spec, known = scenario.network.spans[span], scenario.known
     changing = [event for event in scenario.timeline if event.kind not in ROUTING]
     events = [event for event in changing if event.target in (span, spec.duct)]
     altering = [event.change() for event in events if event.change() is not None]
@@ -86,12 +87,12 @@ def changes_of(span: str, scenario: Scenario) -> list[Change]:
         for event in (None, *events):
             if event is None or event.change() is not None:
                 real, plant = next(states), next(plants)
-                emulated = real.scaled(scale.bytes, scale.time)
+                emulated = scaling.emulated(real, scenario)
                 down = failed_state(real, _backup(plant, scenario)) if fails else None
-                down = down and down.scaled(scale.bytes, scale.time)
+                down = down and scaling.emulated(down, scenario)
                 faded = None
                 if scenario.network.outages and fades_of(plant):
-                    faded = faded_state(real, plant).scaled(scale.bytes, scale.time)
+                    faded = scaling.emulated(faded_state(real, plant), scenario)
             lasting = event is not None and event.kind == "fail" and event.for_ is None
             hit_ns = PROTECTION_HIT_NS if plant.diverse else None
             changes.append(
@@ -116,9 +117,8 @@ def changes_of(span: str, scenario: Scenario) -> list[Change]:
 
 def _trace(spec: SpanSpec, real: Duplex, scenario: Scenario) -> tuple[tuple[int, Duplex], ...]:
     """Return a span's stated trace at the emulated scale."""
-    scale = scenario.emulate
     return tuple(
-        (int(after_ns * scale.time), state.scaled(scale.bytes, scale.time))
+        (int(after_ns * scenario.emulate.time), scaling.emulated(state, scenario))
         for after_ns, state in traced(spec, real)
     )
 

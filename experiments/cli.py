@@ -70,12 +70,14 @@ def run(
 def validate(file: File, as_json: AsJson = False) -> None:
     """Check a scenario file without touching the machine; show the twin it becomes."""
     from experiments.manifest import quantities
+    from experiments.similarity import summary, verdict
     from experiments.twin import load_twin
 
     scenario, twin = load_twin(file)
-    rows = quantities(scenario, twin)
+    rows, similar = quantities(scenario, twin), summary(scenario, twin)
     if as_json:
-        print(json.dumps({"valid": True, "name": scenario.name, "quantities": rows}, indent=1))
+        answer = {"valid": True, "name": scenario.name, "quantities": rows, "similarity": similar}
+        print(json.dumps(answer, indent=1))
         return
     from rich.table import Table
 
@@ -83,6 +85,8 @@ def validate(file: File, as_json: AsJson = False) -> None:
     for row in rows:
         table.add_row(row["quantity"], row["real"], row["emulated"])
     console.print(table)
+    for reason in (*twin.because, verdict(similar["groups"])):
+        console.print(Text(reason, style="dim"))
     console.print(Text(f"{file}: valid", style="green"))
 
 
@@ -140,13 +144,19 @@ def plan(
     strict: Strict = False,
 ) -> None:
     """Weigh every set of upgrades: which one restores coherence, and for how much."""
+    from experiments.autoscale import settled
+    from experiments.carrying import known
     from experiments.planner.page import write_plan
     from experiments.planner.plan import plan as make_plan
     from experiments.planner.screen import show_plan
     from experiments.scenario import load_scenario
 
-    scenario = load_scenario(file)
-    with (errors if as_json else console).status("weighing upgrades"):
+    with (errors if as_json else console).status("weighing upgrades") as status:
+        if confirm:
+            from experiments.carrymeasure import ensure_known
+
+            ensure_known(file, status.update)
+        scenario, _ = settled(load_scenario(file), known())
         answer = make_plan(scenario, target, budget)
     result = None
     if confirm:
@@ -194,12 +204,20 @@ def tasks(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    as_json: AsJson = False,
+    measure: Annotated[bool, typer.Option(help="what its switches carry: half a minute")] = False,
+) -> None:
     """Show what this machine has and which back ends follow; exit with 3 if it cannot run."""
     from experiments.doctor import diagnosis, show_diagnosis
     from topologies.emulation.capabilities import probe
 
     machine = probe()
+    if measure and not machine.missing:
+        from experiments import carrymeasure
+
+        with (errors if as_json else console).status("measuring what this machine carries"):
+            carrymeasure.renew()
     if as_json:
         print(json.dumps(diagnosis(machine), indent=1))
     else:

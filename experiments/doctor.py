@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from experiments.carrying import kept
 from topologies.emulation.capabilities import Capabilities
 
 
@@ -22,6 +23,7 @@ def diagnosis(machine: Capabilities) -> dict[str, Any]:
             "runtime": "namespace",
         },
         "torch": metadata.version("torch"),
+        "carrying": asdict(carrying) if (carrying := kept()) else None,
         **asdict(machine),
     }
 
@@ -54,6 +56,9 @@ def show_diagnosis(console: Console, machine: Capabilities) -> None:
         table.add_row("Docker", "[yellow]no[/]", f"[dim]{wanted}[/]")
     controls = ", ".join(machine.congestion_controls)
     table.add_row("TCP permitted in namespaces", controls, "[dim]network.congestion_control[/]")
+    carrying = kept()
+    carried = carrying.in_words if carrying else "not measured: spanlab doctor --measure"
+    table.add_row("switches carry", carried, "[dim]emulate: auto[/]")
     memory = f"{machine.memory_bytes / 2**30:.0f} GiB"
     table.add_row("machine", f"{machine.cpus} cores, {memory}", f"[dim]kernel {machine.kernel}[/]")
     console.print(table)

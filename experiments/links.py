@@ -12,6 +12,7 @@ from pathlib import Path
 
 from controller.errors import ControllerError
 from experiments.arrivals import WARM_UP
+from experiments.carrymeasure import ensure_known
 from experiments.errors import RunFailed
 from experiments.flows import Heard, Session, run_sessions, run_tcp
 from experiments.linkverdict import Direction, Filled, Intent, Probed, judge
@@ -56,6 +57,8 @@ def inspect(source: Path, span: str | None, seconds: float, stage: Stage) -> lis
     ``stage`` hears what happens now. Raises FileError for a bad file, NetworkError for an unknown
     span, MachineError for what the machine lacks, RunFailed when the network does not work.
     """
+    with stop_on_signals():
+        ensure_known(source, stage)
     scenario, twin = load_twin(source)
     if span is not None and span not in twin.graph.spans:
         raise NetworkError(f"{source}: {unknown('span', span, twin.graph.spans)}")

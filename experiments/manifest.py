@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.scenario import Scenario
+from experiments.similarity import summary
 from experiments.strategyoptions import sizes
 from experiments.twin import Twin
 from topologies.emulation.capabilities import Capabilities
@@ -34,6 +35,7 @@ def manifest_of(
         "scenario": scenario.model_dump(mode="json", by_alias=True, exclude_none=True),
         "seed": scenario.seed,
         "quantities": quantities(scenario, twin),
+        "similarity": summary(scenario, twin),
         "capabilities": asdict(machine),
         "versions": {
             "python": platform.python_version(),

@@ -198,6 +198,7 @@ def running_network(
             vswitchd_pid=vswitchd_pid,
             openflow_port=lambda: controller.openflow_port,
             congestion_control=scenario.network.congestion_control,
+            tcp=twin.tcp,
             wired=wired,
             places=places,
         )

@@ -15,6 +15,7 @@ from experiments.manifest import quantities
 from experiments.pages import page
 from experiments.record import Record
 from experiments.scenario import Scenario
+from experiments.similarity import summary, verdict
 from experiments.twin import Twin
 
 
@@ -27,7 +28,7 @@ def write_report(
     phases: Sequence[PhasePlan],
 ) -> None:
     """Write the report of a run into its folder."""
-    checks = result["fidelity"]["checks"]
+    checks, similar = result["fidelity"]["checks"], summary(scenario, twin)
     best = result["task"]["best_loss"]
     target = scenario.target.loss
     losses = best is not None and steps
@@ -41,6 +42,8 @@ def write_report(
         loss_figure=loss_figure(steps, phases, record.origin_ns, best, target) if losses else "",
         loss_sentence=loss_sentence(result),
         quantities=quantities(scenario, twin),
+        similarity=similar,
+        similar=verdict(similar["groups"]),
         checks=checks,
         check_counts=Counter(check["name"] for check in checks),
         hosts=[host.name for host in twin.graph.workers],

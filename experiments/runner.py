@@ -13,7 +13,8 @@ from types import FrameType
 from typing import Any
 
 from controller.errors import ControllerError
-from experiments import fidelity
+from experiments import fidelity, similarity
+from experiments.carrymeasure import ensure_known
 from experiments.coherence import differing_steps, system_steps
 from experiments.containers import training_in
 from experiments.errors import Interrupted, RunFailed
@@ -74,6 +75,8 @@ def run(source: Path, observer: Observer, out: Path | None = None) -> tuple[Path
     Raises FileError for a scenario that cannot be built and MachineError for a machine that cannot
     build it; a run that fails later has a result that says so.
     """
+    with stop_on_signals():
+        ensure_known(source, observer.stage)
     return run_twin(*load_twin(source), source, observer, out)
 
 
@@ -241,7 +244,7 @@ def job_of(scenario: Scenario, twin: Twin, network: Network, folder: Path, logs:
         compute_ns=twin.compute_ns,
         steps=scenario.workload.steps,
         seed=scenario.seed,
-        timeout_s=scenario.workload.timeout / 1e9,
+        timeout_s=twin.timeout_ns / 1e9,
         port=RENDEZVOUS_PORT,
         hosts_file=str(write_hosts(twin, folder)),
         log_folder=str(logs.resolve()),
@@ -304,6 +307,7 @@ def finish(
         "phases": phases,
         "time_to_loss": time_to_loss(steps, scenario.target.loss, scenario.emulate.time),
         "events": event_results(record.events, steps, session.phases),
+        "similarity": similarity.summary(scenario, twin),
     }
     result["headline"] = headline(result)
     record.to_parquet()

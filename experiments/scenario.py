@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
 from controller import policies
 from experiments import strategyoptions
@@ -19,7 +28,7 @@ from topologies.errors import NetworkError
 from topologies.files import FileError, FileModel, read_model, read_yaml
 from topologies.spec import Name, NetworkSpec
 from topologies.suggest import unknown
-from topologies.units import Duration, Rate, Scale, Size
+from topologies.units import Duration, Rate, Size, parse_scale
 from topologies.upgrades.upgrade import Usd
 from workloads import strategies
 from workloads.option import Value
@@ -101,7 +110,9 @@ class WorkloadSpec(FileModel):
     stragglers: StragglersSpec | None = None
     steps: int = Field(ge=2, le=MAX_STEPS, description="of the whole run, the reference included")
     reference_steps: int = Field(10, ge=3, description="first steps, with campus-grade spans")
-    timeout: Duration = Field(30 * 10**9, description="of a collective, in emulated time")
+    timeout: Duration | None = Field(
+        None, description="of a collective; without it 30 s of emulated time"
+    )
 
     @property
     def compute(self) -> int:
@@ -114,7 +125,7 @@ class WorkloadSpec(FileModel):
             raise ValueError("gradients must be above 0")
         if self.bucket == 0:
             raise ValueError("bucket must be above 0")
-        if self.timeout < 10**9:
+        if self.timeout is not None and self.timeout < 10**9:
             raise ValueError("timeout must be 1 s or more")
         if self.steps <= self.reference_steps:
             raise ValueError(
@@ -124,24 +135,63 @@ class WorkloadSpec(FileModel):
         return self
 
 
-def _stated_scale(value: object) -> object:
+def _scale_or_auto(value: object) -> Fraction | None:
+    """Read a scale; ``auto`` is None until it is chosen."""
+    return None if value is None or value == "auto" else parse_scale(value)
+
+
+ChosenScale = Annotated[
+    Fraction | None,
+    PlainValidator(_scale_or_auto),
+    PlainSerializer(lambda scale: "auto" if scale is None else str(scale)),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["auto", "1/1000", 1]}),
+]
+
+
+def _auto(value: object) -> object:
+    if value == "auto":
+        return {}
     if not isinstance(value, dict | FileModel):
-        fault = "is not available yet" if value == "auto" else "is not a scaling"
-        raise ValueError(f"{fault}: state the scales, such as {{bytes: 1/1000, time: 1}}")
+        raise ValueError("is not a scaling: write auto, or scales such as {bytes: 1/1000, time: 4}")
     return value
 
 
 class EmulateSpec(FileModel):
     """The similarity scaling: the emulated twin's bytes and times per real one."""
 
-    bytes: Scale
-    time: Scale
+    bytes_: ChosenScale = Field(default=None, alias="bytes", description="by default chosen: auto")
+    time_: ChosenScale = Field(default=None, alias="time", description="by default chosen: auto")
+    connections: int | None = Field(
+        default=None,
+        ge=1,
+        le=10**6,
+        description="real TCP connections that each emulated one stands for: scales windows and "
+        "losses; by default as many as the twin is smaller, which leaves both as they are",
+    )
     impairer: Literal["netem", "relay"] | None = Field(
-        None, description="what carries the spans; by default what the machine has and can do it"
+        default=None,
+        description="what carries the spans; by default what the machine has and can do it",
     )
     runtime: Annotated[
         RuntimeSpec, BeforeValidator(runtime_named, json_schema_input_type=str | RuntimeSpec)
     ] = RuntimeSpec()
+
+    @property
+    def auto(self) -> bool:
+        """Return whether a scale is still to be chosen."""
+        return self.bytes_ is None or self.time_ is None
+
+    @property
+    def bytes(self) -> Fraction:
+        """Return emulated bytes per real one."""
+        assert self.bytes_ is not None, "chosen by experiments.autoscale before a twin is derived"
+        return self.bytes_
+
+    @property
+    def time(self) -> Fraction:
+        """Return emulated time per real one."""
+        assert self.time_ is not None, "chosen by experiments.autoscale before a twin is derived"
+        return self.time_
 
 
 class TargetSpec(FileModel):
@@ -178,7 +228,9 @@ class Scenario(FileModel):
     network: NetworkSpec
     controller: ControllerSpec = Field(default_factory=ControllerSpec)
     workload: WorkloadSpec
-    emulate: Annotated[EmulateSpec, BeforeValidator(_stated_scale)]
+    emulate: Annotated[
+        EmulateSpec, BeforeValidator(_auto, json_schema_input_type=EmulateSpec | Literal["auto"])
+    ] = EmulateSpec()
     timeline: tuple[TimelineEvent, ...] = Field((), strict=False)
     target: TargetSpec = TargetSpec()
     plan: PlanSpec = PlanSpec()

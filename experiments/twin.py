@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 from controller import policies
 from controller.errors import PolicyError
 from controller.routes import Demand, Marks
+from experiments.carrying import Carrying, known
 from experiments.changes import Change, changes_of, drawn_outages
 from experiments.computespec import variation_of
 from experiments.outages import Interval, states_through
+from experiments.scaling import host_tcp, timeout_ns
 from experiments.scenario import DemandSpec, EmulateSpec, Scenario, load_scenario
 from experiments.strategyoptions import check_emulated, emulated
 from experiments.timeline import ROUTING
@@ -21,6 +23,7 @@ from topologies.files import FileError
 from topologies.graph import Graph, build_graph
 from topologies.linkstate import Duplex, LinkState
 from topologies.spans import campus_grade
+from topologies.tcp import HostTcp
 from topologies.units import render
 from workloads import tasks
 from workloads.sizes import Sized
@@ -49,8 +52,12 @@ class Twin:
         bucket_bytes, compute_ns: of one emulated step, the latter the mean at speed 1.
         speeds: by rank, of its accelerators.
         variation: of compute time.
+        tcp: what every host's TCP is told.
+        timeout_ns: how long a collective may take.
         actions: what happens to routing, in order.
         demands: what policies may plan for.
+        because: why the scales were chosen, a sentence each; none where the scenario states them.
+        carrying: the machine's figures that they were chosen by.
         outages: drawn ones by span, as ``(begin, end)`` in emulated ns since the spans are aged.
     """
 
@@ -64,8 +71,12 @@ class Twin:
     speeds: tuple[float, ...]
     variation: Variation
     outages: Mapping[str, tuple[Interval, ...]]
+    tcp: HostTcp
+    timeout_ns: int
     actions: tuple[Action, ...] = ()
     demands: tuple[Demand, ...] = ()
+    because: tuple[str, ...] = ()
+    carrying: Carrying | None = None
 
     @property
     def gradient_bytes(self) -> int:
@@ -122,10 +133,19 @@ class Twin:
 
 
 def load_twin(path: Path) -> tuple[Scenario, Twin]:
-    """Read a scenario file and derive its twin; raises FileError for whatever is wrong with it."""
+    """Read a scenario file and derive its twin; raises FileError for whatever is wrong with it.
+
+    Scales that the file leaves open are chosen by what this machine is known to carry.
+    """
+    from experiments.autoscale import settled  # which derives twins itself
+
     scenario = load_scenario(path)
     try:
-        return scenario, twin_of(scenario)
+        scenario, choice = settled(scenario, known())
+        twin = twin_of(scenario)
+        if choice is None:
+            return scenario, twin
+        return scenario, replace(twin, because=choice.because, carrying=choice.carrying)
     except NetworkError as error:
         raise FileError(f"{path}: {error}") from None
 
@@ -165,6 +185,8 @@ def twin_of(scenario: Scenario) -> Twin:
         speeds=tuple(speed for campus in network.campuses.values() for speed in campus.speeds),
         variation=variation_of(scenario.workload.computing, scenario.workload.stragglers),
         outages=outages,
+        tcp=host_tcp(scenario),
+        timeout_ns=timeout_ns(scenario),
         actions=tuple(
             Action(event.at, event.kind, event.target)
             for event in scenario.timeline

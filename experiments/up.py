@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from controller.errors import ControllerError
+from experiments.carrymeasure import ensure_known
 from experiments.errors import Interrupted, RunFailed
 from experiments.network import running_network
 from experiments.runner import preflight, stop_on_signals
@@ -27,6 +28,8 @@ def hold(
     ``wired`` gives fabrics wires; ``ready`` is told the run's id. Raises FileError, MachineError,
     or RunFailed for what does not come up or breaks.
     """
+    with stop_on_signals():
+        ensure_known(source, stage)
     scenario, twin = load_twin(source)
     machine = preflight(scenario, twin)
     run = secrets.token_hex(3)

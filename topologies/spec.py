@@ -21,7 +21,7 @@ from topologies.ageing.plant import METRO_CUTS
 from topologies.files import FileModel
 from topologies.statespec import StateSpec
 from topologies.suggest import unknown
-from topologies.units import Duration, Length, Rate
+from topologies.units import Duration, Length, Rate, Size
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$", examples=["north"])]
 
@@ -194,6 +194,9 @@ class NetworkSpec(FileModel):
     )
     congestion_control: Literal["reno", "cubic", "bbr"] = Field(
         "reno", description="TCP of the workers; bbr hides loss"
+    )
+    window: Size | None = Field(
+        None, gt=0, le=2**30, description="the most that a TCP connection keeps unacknowledged"
     )
 
     @field_validator("spans")

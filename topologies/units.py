@@ -129,9 +129,3 @@ Rate = Annotated[int, _read("rate"), _show("rate"), _schema("rate")]
 Duration = Annotated[int, _read("duration"), _show("duration"), _schema("duration")]
 Length = Annotated[int, _read("length"), _show("length"), _schema("length")]
 Size = Annotated[int, _read("size"), _show("size"), _schema("size")]
-Scale = Annotated[
-    Fraction,
-    BeforeValidator(parse_scale),
-    PlainSerializer(str),
-    WithJsonSchema({"type": ["string", "number"], "examples": ["1/1000", 1]}),
-]

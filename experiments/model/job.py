@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal
 
+from topologies.tcp import INITIAL_WINDOW, RTO_MIN_NS, WINDOW_BYTES
+
 Crossings = Mapping[tuple[str, str], tuple[tuple[str, int], ...]]
 """Of every ordered pair of sites, the spans crossed in turn; 0 is from first to second campus.
 None for two different sites means that no way leads there."""
@@ -15,8 +17,6 @@ None for two different sites means that no way leads there."""
 Cause = Literal["compute", "bandwidth", "latency", "loss", "window", "outage"]
 CAUSES: tuple[Cause, ...] = ("compute", "bandwidth", "latency", "loss", "window", "outage")
 
-RECEIVE_WINDOW_BYTES = 6 * 2**20
-"""Linux's receive buffer grows up to this: third value of net.ipv4.tcp_rmem. Source: tcp(7)."""
 TWIN_OVERHEAD_S = 0.035
 """What an emulated step takes beyond compute and communication: hashing parameters, the optimizer,
 ranks that wait for a processor. Grade: calibrated, once for all, on 39 other points (2 to 6 ranks,
@@ -42,6 +42,8 @@ class Job:
         access_bps: smallest wire rate of a worker's own link.
         mtu: largest IP packet, bytes.
         window_bytes: the most that TCP keeps unacknowledged.
+        rto_min_s: TCP's smallest retransmission timeout.
+        initial_window: segments that TCP begins with, and begins again with after that timeout.
         fabric_rtt_s: round trip between two workers of a campus.
         overhead_s: what a step takes beyond compute and communication; measure it where one can.
         layers: by layer, in the order of forward, the bytes of each parameter; their passes take
@@ -58,7 +60,9 @@ class Job:
     congestion_control: Literal["reno", "cubic", "bbr"] = "reno"
     access_bps: float = 400e9
     mtu: int = 9000
-    window_bytes: int = RECEIVE_WINDOW_BYTES
+    window_bytes: int = WINDOW_BYTES
+    rto_min_s: float = RTO_MIN_NS / 1e9
+    initial_window: int = INITIAL_WINDOW
     fabric_rtt_s: float = 0.0
     overhead_s: float = 0.0
     layers: tuple[tuple[int, ...], ...] = ()

@@ -152,7 +152,7 @@ def edges_of(
         # A round trip holds a full frame and its acknowledgement.
         trip = rtt + 8 * (job.mtu + ETHERNET_HEADER) / share + 1e-6
         if pftk:
-            limit = tcp.pftk_bps(1 - kept, trip, job.mtu)
+            limit = tcp.pftk_bps(1 - kept, trip, job.mtu, job.rto_min_s)
         else:
             limit = tcp.loss_limit_bps(job.congestion_control, 1 - kept, trip, share, job.mtu)
         if job.congestion_control != "bbr":
@@ -171,14 +171,14 @@ def edges_of(
 def opening_s(job: Job, rate_bps: Any, rtt_s: Any) -> Any:
     """Return how long a window that idle time closed takes to open again, each synchronisation.
 
-    It doubles every round trip from 10 segments to what the rate needs.
+    It doubles every round trip from its first segments to what the rate needs.
     """
     idle_s = job.buckets()[0][1] + (job.period - 1) * job.compute_s
     needed = rate_bps * rtt_s / 8 / (job.mtu - tcp.HEADERS)
-    late = np.log2(np.maximum(1.0, needed / tcp.INITIAL_WINDOW)) * rtt_s
+    late = np.log2(np.maximum(1.0, needed / job.initial_window)) * rtt_s
     if job.congestion_control == "bbr":
         return np.zeros_like(late)
-    return np.where(idle_s > tcp.RTO_MIN_S + rtt_s, late, 0.0)
+    return np.where(idle_s > job.rto_min_s + rtt_s, late, 0.0)
 
 
 def inside(job: Job, states: int, without: Cause | None) -> Edges:

@@ -8,22 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from topologies.tcp import RTO_MIN_NS
+
 MATHIS = 1.22
 """sqrt(3/2): Mathis et al., 1997, with an acknowledgement that grows the window for each segment.
 Within 5 % of one measured Reno flow at losses of 1e-4 and 1e-2 (grade: measured)."""
 CUBIC, CUBIC_BETA = 0.4, 0.7
 """RFC 9438, sections 4.1 and 4.6."""
+_CUBIC_WINDOW = (CUBIC * (3 + CUBIC_BETA) / (4 * (1 - CUBIC_BETA))) ** 0.25
+"""Of its mean window, (rtt / p)^0.75 times this: the same, equation 4."""
 BBR_KNEE = 0.17
 """BBR v1 keeps its rate up to a loss of 15 to 20 % (Cardwell et al., 2017, figure 8)."""
 BBR_LEFT = 0.05
 """Share of the rate beyond that (grade: order of magnitude)."""
 HEADERS, ETHERNET = 52, 14
 """IPv4, TCP and its time stamp option; Ethernet."""
-RTO_MIN_S = 0.2
-"""Linux, TCP_RTO_MIN."""
-INITIAL_WINDOW = 10
-"""Segments, RFC 6928; also after an idle time above the retransmission timeout (Linux,
-net.ipv4.tcp_slow_start_after_idle = 1; not for BBR)."""
+RTO_MIN_S = RTO_MIN_NS / 1e9
 
 
 def goodput_share(mtu: int) -> float:
@@ -31,33 +31,47 @@ def goodput_share(mtu: int) -> float:
     return (mtu - HEADERS) / (mtu + ETHERNET)
 
 
+def mean_window(control: str, loss: Any, rtt_s: Any) -> Any:
+    """Return the window (segments) that random losses alone leave a loss-based TCP, on average.
+
+    Reno: 1.22/sqrt(p). Cubic: RFC 9438's mean window for deterministic loss, where that is more.
+    """
+    p = np.maximum(loss, 1e-300)
+    window = MATHIS / np.sqrt(p)
+    if control == "cubic":
+        window = np.maximum(window, _CUBIC_WINDOW * (rtt_s / p) ** 0.75)
+    return window
+
+
+def loss_for(control: str, window: Any, rtt_s: Any) -> Any:
+    """Return the loss that leaves a loss-based TCP a mean window: `mean_window` turned around."""
+    loss = (MATHIS / window) ** 2
+    if control == "cubic":
+        loss = np.maximum(loss, rtt_s * (_CUBIC_WINDOW / window) ** (4 / 3))
+    return loss
+
+
 def loss_limit_bps(control: str, loss: Any, rtt_s: Any, share_bps: Any, mtu: int) -> Any:
     """Return what random losses alone let one flow get through, bit/s of data (inf for none).
 
-    Reno: MSS/RTT x 1.22/sqrt(p). Cubic: RFC 9438's mean window for deterministic loss, where that
-    is more. BBR: it does not go by losses, only what is lost is missing, up to a knee.
+    A mean window per round trip; BBR does not go by losses, only what is lost is missing, up to a
+    knee.
     """
-    bits = 8.0 * (mtu - HEADERS)
-    p = np.maximum(loss, 1e-300)
     if control == "bbr":
         kept = np.where(loss < BBR_KNEE, 1 - loss, BBR_LEFT * (1 - loss))
         return np.where(loss > 0, share_bps * kept, np.inf)
-    limit = bits / rtt_s * MATHIS / np.sqrt(p)
-    if control == "cubic":
-        growth = CUBIC * (3 + CUBIC_BETA) / (4 * (1 - CUBIC_BETA))
-        window = growth**0.25 * (rtt_s / p) ** 0.75
-        limit = np.maximum(limit, bits / rtt_s * window)
+    limit = 8.0 * (mtu - HEADERS) / rtt_s * mean_window(control, loss, rtt_s)
     return np.where(loss > 0, limit, np.inf)
 
 
-def pftk_bps(loss: Any, rtt_s: Any, mtu: int) -> Any:
+def pftk_bps(loss: Any, rtt_s: Any, mtu: int, rto_min_s: float = RTO_MIN_S) -> Any:
     """Return the least that Reno gets: every third duplicate lost means a timeout.
 
     Padhye et al., 1998, equation 30, one segment to an acknowledgement. Linux recovers most such
     losses without a timeout (RFC 8985), so this only bounds the interval.
     """
     p = np.maximum(loss, 1e-300)
-    timeout_s = np.maximum(RTO_MIN_S, 2 * rtt_s)
+    timeout_s = np.maximum(rto_min_s, 2 * rtt_s)
     late = timeout_s * np.minimum(1, 3 * np.sqrt(3 * p / 8)) * p * (1 + 32 * p**2)
     limit = 8.0 * (mtu - HEADERS) / (rtt_s * np.sqrt(2 * p / 3) + late)
     return np.where(loss > 0, limit, np.inf)

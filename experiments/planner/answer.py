@@ -133,5 +133,5 @@ class Plan:
             "waste": self.waste and vars(self.waste),
             "leases": [vars(lease) for lease in self.leases],
             "sensitivity": [vars(swing) for swing in self.swings],
-            "groups": [{**vars(group), "kept": group.kept} for group in self.groups],
+            "groups": [group.to_json() for group in self.groups],
         }

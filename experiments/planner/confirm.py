@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from experiments import scaling
 from experiments.changes import Change
 from experiments.planner.answer import Choice, Measured, Plan
 from experiments.runner import run_twin
@@ -54,9 +55,8 @@ def confirm(
     def seen(it: Choice) -> Choice:
         return replace(it, measured=measured.get(it.name))
 
-    scale = scenario.emulate
     best = states[min(1, len(states) - 1)]
-    emulated = {span: state.scaled(scale.bytes, scale.time) for span, state in best.items()}
+    emulated = {span: scaling.emulated(state, scenario) for span, state in best.items()}
     confirmed = replace(
         plan,
         base=seen(plan.base),
@@ -71,7 +71,7 @@ def confirm(
 
 def twin_through(scenario: Scenario, states: Sequence[States]) -> tuple[Scenario, Twin]:
     """Return a scenario and its twin that come to each of some real states in turn."""
-    workload, scale = scenario.workload, scenario.emulate
+    workload = scenario.workload
     begin = workload.reference_steps
     plain = scenario.model_copy(
         update={
@@ -88,7 +88,7 @@ def twin_through(scenario: Scenario, states: Sequence[States]) -> tuple[Scenario
             span=span,
             upgrade=_phase(number) if number else None,
             real=state,
-            emulated=state.scaled(scale.bytes, scale.time),
+            emulated=scaling.emulated(state, scenario),
             first=number == 0,
             phase=_phase(number),
         )

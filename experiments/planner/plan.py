@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from experiments import scaling
 from experiments.planner import economics, search
 from experiments.planner.answer import Choice, Plan
 from experiments.planner.economics import Fleet
@@ -111,7 +112,7 @@ def worth_of(scenario: Scenario, options: Mapping[str, Sequence[Option]]) -> Wor
         graph=twin.graph,
         policy=scenario.controller.policy,
         reference=twin.reference,
-        scale=(scenario.emulate.bytes, scenario.emulate.time),
+        emulate=lambda real: scaling.emulated(real, scenario),
         options=options,
         ducts={span: spec.duct for span, spec in network.spans.items() if spec.duct},
         demands=twin.demands,

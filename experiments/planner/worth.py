@@ -7,9 +7,8 @@ has as many connections in parallel as the twin is smaller, for one.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import islice, product
 
@@ -29,6 +28,7 @@ from experiments.twin import Twin
 from topologies.errors import NetworkError
 from topologies.graph import Graph
 from topologies.linkstate import Duplex, LinkState
+from topologies.tcp import INITIAL_WINDOW, RTO_MIN_NS, WINDOW_BYTES
 
 MOST_ROUTINGS = 4096
 """Combinations of delays whose routes are looked at for a bound."""
@@ -63,7 +63,7 @@ class Worth:
         graph: of campuses and spans.
         policy: that routes the traffic.
         reference: a span of the twin as good as a campus.
-        scale: bytes and times of the twin per real one.
+        emulate: gives the twin of a real state.
         options: by span, their states real.
         ducts: of the spans that share one.
         demands: what the policy may plan for.
@@ -73,7 +73,7 @@ class Worth:
     graph: Graph
     policy: str
     reference: Duplex
-    scale: tuple[Fraction, Fraction]
+    emulate: Callable[[Duplex], Duplex]
     options: Mapping[str, Sequence[Option]]
     ducts: Mapping[str, str]
     demands: tuple[Demand, ...] = ()
@@ -149,7 +149,7 @@ class Worth:
     @cached_property
     def _states(self) -> dict[str, list[Duplex]]:
         return {
-            span: [it.state.scaled(*self.scale) for it in choices]
+            span: [self.emulate(it.state) for it in choices]
             for span, choices in self.options.items()
         }
 
@@ -157,7 +157,7 @@ class Worth:
         return seen_by(self.policy, way)
 
     def _emulated(self, states: Mapping[str, Duplex]) -> dict[str, Duplex]:
-        return {span: state.scaled(*self.scale) for span, state in states.items()}
+        return {span: self.emulate(state) for span, state in states.items()}
 
     @cached_property
     def _units(self) -> dict[str, list[str]]:
@@ -221,6 +221,9 @@ def job_of(scenario: Scenario, twin: Twin) -> model.Job:
             mtu=network.mtu,
             overhead_s=model.TWIN_OVERHEAD_S,
             layers=twin.model.layer_bytes,
+            window_bytes=twin.tcp.window_bytes or WINDOW_BYTES,
+            rto_min_s=(twin.tcp.rto_min_ns or RTO_MIN_NS) / 1e9,
+            initial_window=twin.tcp.initial_window or INITIAL_WINDOW,
         )
     except ValueError as error:
         raise NetworkError(f"workload.strategy: {error}") from None

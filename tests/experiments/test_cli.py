@@ -65,6 +65,20 @@ def test_a_valid_file_is_shown_with_its_twin(tmp_path: Path) -> None:
     assert "5 Mbit/s" in done.stdout
 
 
+def test_a_file_without_scales_is_shown_with_those_chosen(tmp_path: Path) -> None:
+    path = write(tmp_path, {**ring(), "emulate": "auto"})
+    done = spanlab("validate", path)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    for words in ("bytes ", "of the switches", "time ", " must ", "Kept: bandwidth"):
+        assert words in said
+    answer = json.loads(spanlab("validate", path, "--json").stdout)["similarity"]
+    assert answer["chosen"] is True
+    assert f"bytes {answer['bytes']}: " in answer["because"][0]
+    assert f"time {answer['time']}: " in answer["because"][1]
+    assert answer["carrying"]["goodput_bps"].keys() == {"1500", "9000"}
+
+
 def test_json_is_alone_on_standard_output(tmp_path: Path) -> None:
     done = spanlab("validate", write(tmp_path, tiny()), "--json")
     assert done.returncode == 0

@@ -110,6 +110,7 @@ def test_a_finished_run_is_told_from_headline_to_command(tmp_path: Path) -> None
         "west-east upgraded",
         "100 Mbit/s → 400 Gbit/s",
         "10 Mbit/s",
+        "connection stands for 10 real ones. Kept: bandwidth, latency",
         "./spanlab run lab.yaml",
         "seed 3",
     ):

@@ -218,12 +218,26 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"timeline": [{**EVENT, "upgrade": "west-eats"}]},
         ("timeline.0.upgrade", 'unknown span "west-eats"', 'did you mean "west-east"?'),
     ),
-    "missing emulate": ({"emulate": None}, ("emulate: is missing",)),
-    "emulate: auto": (
-        {"emulate": "auto"},
-        ("emulate: 'auto' is not available yet", "bytes: 1/1000"),
+    "emulate that is no scaling": (
+        {"emulate": "atuo"},
+        ("emulate: 'atuo' is not a scaling", "write auto", "bytes: 1/1000"),
     ),
-    "emulate without time": ({"emulate": {"bytes": "1/10"}}, ("emulate", "time: is missing")),
+    "unknown key of emulate": (
+        {"emulate": {"byte": "1/10"}},
+        ("emulate.byte: unknown key; allowed: bytes, connections, impairer, time",),
+    ),
+    "part of a connection": (
+        {"emulate__connections": 0.5},
+        ("emulate.connections: '0.5'", "integer"),
+    ),
+    "no connection": (
+        {"emulate__connections": 0},
+        ("emulate.connections: '0'", "greater than or equal to 1"),
+    ),
+    "window of nothing": (
+        {"network__window": "0 B"},
+        ("network.window: '0 B'", "greater than 0"),
+    ),
     "scale of zero": (
         {"emulate": {"bytes": 0, "time": 1}},
         ("emulate", "bytes: '0'", "must lie between"),
@@ -437,6 +451,13 @@ def test_bundled_scenarios_are_valid_and_can_be_built(path: Path) -> None:
     twin_of(scenario)
 
 
+@pytest.mark.parametrize("stated", ["auto", None, {"bytes": "auto", "time": "auto"}, {}])
+def test_scales_that_are_not_stated_are_left_open(stated: object) -> None:
+    assert scenario_of(tiny(emulate=stated)).emulate.auto
+    assert scenario_of(tiny(emulate={"bytes": "1/10"})).emulate.auto
+    assert not scenario_of(tiny()).emulate.auto
+
+
 LOCAL = {"name": "local-sgd", "every": 4}
 
 
@@ -453,6 +474,8 @@ LOCAL = {"name": "local-sgd", "every": 4}
             workload__stragglers={"probability": 0.01, "slowdown": 3},
             network__campuses__west={"workers": 2, "speed": [1, 0.5]},
         ),
+        tiny(emulate="auto"),
+        tiny(emulate={"time": 2, "connections": 8}),
     ],
     ids=str,
 )

@@ -24,6 +24,7 @@ from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.kernel import widen_packet_sockets
 from topologies.graph import Graph, Host
 from topologies.linkstate import ETHERNET_HEADER
+from topologies.tcp import AS_IT_IS, HostTcp
 
 HOST_INTERFACE = "net0"
 ACCESS_QUEUE_FRAMES = 256
@@ -55,6 +56,7 @@ class Lab:
         vswitchd_pid: int,
         openflow_port: Callable[[], int],
         congestion_control: str,
+        tcp: HostTcp = AS_IT_IS,
         wired: bool = False,
         places: Mapping[str, int] | None = None,
     ) -> None:
@@ -68,7 +70,7 @@ class Lab:
         be captured.
         """
         self.graph, self._cables, self._access = graph, cables, access
-        self._congestion_control, self._wired = congestion_control, wired
+        self._congestion_control, self._tcp, self._wired = congestion_control, tcp, wired
         setLogLevel("critical")
         # Mininet's own initialisation raises limits of the whole machine; ours needs none.
         Mininet.inited = True
@@ -201,7 +203,7 @@ ip link set lo up
 sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null || true
 ethtool -K {HOST_INTERFACE} tx off sg off tso off gso off gro off >/dev/null
 ip link set {HOST_INTERFACE} mtu {access.mtu} up
-ip route replace 10.0.0.0/8 dev {HOST_INTERFACE}
+ip route replace 10.0.0.0/8 dev {HOST_INTERFACE}{self._tcp.route_options}
 tc qdisc replace dev {HOST_INTERFACE} root tbf rate {access.rate_bps}bit \
 burst {burst} limit {queue}
 sysctl -qw net.ipv4.tcp_congestion_control={self._congestion_control}
@@ -218,6 +220,23 @@ cat /proc/sys/net/ipv4/tcp_congestion_control"""
                 f"TCP {self._congestion_control} is not permitted in namespaces; permit it with: "
                 f"sysctl -w net.ipv4.tcp_allowed_congestion_control='{allowed}'"
             )
+        self._limit(host)
+
+    def _limit(self, host: Host) -> None:
+        """Let a host's buffers hold its window; check that its route has what TCP is told."""
+        metrics, room = self._tcp.metrics, self._tcp.buffers
+        if not metrics:
+            return
+        script = "set -e\n"
+        for kind in ("rmem", "wmem") if room else ():
+            path = f"/proc/sys/net/ipv4/tcp_{kind}"
+            script += f"set -- $(cat {path})\n"
+            script += f"[ $3 -ge {room} ] || echo $1 $2 {room} >{path}\n"
+        script += "ip -j route show 10.0.0.0/8"
+        (route,) = json.loads(self.run(host.name, ["sh", "-c", script], timeout_s=20))
+        found = route.get("metrics", [{}])[0]
+        if found != metrics:
+            raise EmulationError(f"{host.name}: its route has {found} and should have {metrics}")
 
 
 class _MininetTopo(Topo):
