@@ -57,8 +57,10 @@ def show_diagnosis(console: Console, machine: Capabilities) -> None:
     controls = ", ".join(machine.congestion_controls)
     table.add_row("TCP permitted in namespaces", controls, "[dim]network.congestion_control[/]")
     carrying = kept()
-    carried = carrying.in_words if carrying else "not measured: spanlab doctor --measure"
-    table.add_row("switches carry", carried, "[dim]emulate: auto[/]")
+    if carrying:
+        table.add_row("switches carry", "measured", f"[dim]{carrying.in_words}[/]")
+    else:
+        table.add_row("switches carry", "?", "[dim]spanlab doctor --measure; for emulate: auto[/]")
     memory = f"{machine.memory_bytes / 2**30:.0f} GiB"
     table.add_row("machine", f"{machine.cpus} cores, {memory}", f"[dim]kernel {machine.kernel}[/]")
     console.print(table)

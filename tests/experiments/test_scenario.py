@@ -224,7 +224,7 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "unknown key of emulate": (
         {"emulate": {"byte": "1/10"}},
-        ("emulate.byte: unknown key; allowed: bytes, connections, impairer, time",),
+        ("emulate.byte: unknown key; allowed: bytes, connections, impairer, runtime, time",),
     ),
     "part of a connection": (
         {"emulate__connections": 0.5},
