@@ -1,4 +1,7 @@
-"""Ranks with data of their own under any strategy; prints their parameters. Run as a script."""
+"""Ranks with data of their own under any strategy; prints their parameters. Run as a script.
+
+A rank that fails ends all, and its traceback is on standard error.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -96,26 +101,44 @@ def train(job: Job, rank: int, layers: int, *, tells_values: bool) -> dict[str, 
     return found
 
 
+def forked(work: Callable[[], Any]) -> int:
+    """Begin work in a process of its own; return a pipe with what it gives, as JSON."""
+    inside, outside = os.pipe()
+    if os.fork() == 0:
+        with os.fdopen(outside, "w") as pipe:
+            json.dump(work(), pipe)
+        os._exit(0)
+    os.close(outside)
+    return inside
+
+
+def given(inside: int) -> Any:
+    with os.fdopen(inside) as pipe:
+        answer = json.load(pipe)
+    os.wait()
+    return answer
+
+
 def main() -> None:
+    """Train one job after the other, a line of standard input each; torch is imported once."""
+    import torch._dynamo
+    import torch.distributed.fsdp
+    import torch.distributed.pipelining
+
     from tests.workloads.references import reference
 
     torch.set_num_threads(1)
-    job, layers, wanted = Job.from_json(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "values"
-    reader: dict[int, int] = {}
-    for rank in range(len(job.ranks)):
-        inside, outside = os.pipe()
-        if (pid := os.fork()) == 0:
-            with os.fdopen(outside, "w") as pipe:
-                json.dump(train(job, rank, layers, tells_values=wanted), pipe)
-            os._exit(0)
-        os.close(outside)
-        reader[pid] = inside
-    ranks: list[Any] = [json.load(os.fdopen(inside)) for inside in reader.values()]
-    for pid in reader:
-        os.waitpid(pid, 0)
-    notes = [rank["notes"] for rank in ranks]
-    expected = reference(job, layers, notes) if wanted else None
-    print(json.dumps({"ranks": ranks, "reference": expected}))
+    for line in sys.stdin:
+        text, layers, tell = json.loads(line)
+        job, wanted = Job.from_json(text), tell == "values"
+        pipes = [
+            forked(partial(train, job, rank, layers, tells_values=wanted))
+            for rank in range(len(job.ranks))
+        ]
+        ranks = [given(pipe) for pipe in pipes]
+        notes = [rank["notes"] for rank in ranks]
+        expected = given(forked(partial(reference, job, layers, notes))) if wanted else None
+        print(json.dumps({"ranks": ranks, "reference": expected}), flush=True)
 
 
 if __name__ == "__main__":

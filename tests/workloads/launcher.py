@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,19 +52,33 @@ def run_ranks(job: Job, sites: str, layers: int, tell: str) -> dict[str, Any]:
     ``tell`` is ``values``, for parameters and their reference, or ``bytes``, for no parameters.
     """
     placed = tuple(replace(rank, site=site) for rank, site in zip(job.ranks, sites, strict=True))
-    script = Path(__file__).with_name("golden_ranks.py")
-    text = replace(job, ranks=placed).to_json()
-    done = subprocess.run(
-        [sys.executable, "-P", str(script), text, str(layers), tell],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    ranks = _golden_ranks()
+    assert ranks.stdin and ranks.stdout
+    ranks.stdin.write(json.dumps([replace(job, ranks=placed).to_json(), layers, tell]) + "\n")
+    ranks.stdin.flush()
+    ready, _, _ = select.select([ranks.stdout], [], [], 60)
+    line = ranks.stdout.readline() if ready else ""
+    if not line:
+        ranks.kill()
+        _golden_ranks.cache_clear()
+        raise AssertionError("ranks failed or hang: see standard error")
+    found: dict[str, Any] = json.loads(line)
     return found
+
+
+@cache
+def _golden_ranks() -> subprocess.Popen[str]:
+    """Start the script once for all tests: torch takes seconds to import."""
+    script = Path(__file__).with_name("golden_ranks.py")
+    ranks = subprocess.Popen(
+        [sys.executable, "-P", str(script)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(ranks.communicate)
+    return ranks
 
 
 class Launcher:
