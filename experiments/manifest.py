@@ -80,15 +80,15 @@ def quantities(scenario: Scenario, twin: Twin) -> list[dict[str, str]]:
 def _unscaled(scenario: Scenario, twin: Twin) -> Iterator[dict[str, str]]:
     """List what is trained, and what makes compute times differ: the same at both scales."""
     model, workload = twin.model, scenario.workload
-    parameters = f"{model.about}: {model.parameters:,} parameters"
-    yield {"quantity": f"model of the task {model.task}", "real": "", "emulated": parameters}
+    parameters = f"{model.parameters:,} parameters"
+    yield {"quantity": f"{model.task}: {model.about}", "real": "", "emulated": parameters}
     said = {}
     if workload.computing.cv:
         said["compute per step, spread"] = (
-            f"{workload.computing.distribution}, deviation {workload.computing.cv:.3g} of the mean"
+            f"{workload.computing.distribution}, cv {workload.computing.cv:.3g}"
         )
     if it := workload.stragglers:
-        said["stragglers"] = f"{it.probability:.3g} of steps take {it.slowdown:g} times as long"
+        said["stragglers"] = f"{it.probability:.3g} of steps, {it.slowdown:g} times as long"
     for campus, spec in scenario.network.campuses.items():
         if set(spec.speed) != {1.0}:
             speeds = ", ".join(f"{speed:g}" for speed in spec.speed)

@@ -54,11 +54,11 @@ def test_what_varies_is_shown() -> None:
     )
     scenario = scenario_of(data)
     rows = {row["quantity"]: row["emulated"] for row in quantities(scenario, twin_of(scenario))}
-    assert rows["compute per step, spread"] == "lognormal, deviation 0.1 of the mean"
-    assert rows["stragglers"] == "0.01 of steps take 3 times as long"
+    assert rows["compute per step, spread"] == "lognormal, cv 0.1"
+    assert rows["stragglers"] == "0.01 of steps, 3 times as long"
     assert rows["speed of the accelerators in east"] == "0.8"
     assert "speed of the accelerators in west" not in rows
-    assert rows["model of the task synthetic"] == "8 layers of width 111: 100,000 parameters"
+    assert rows["synthetic: 8 layers of width 111"] == "100,000 parameters"
 
 
 def test_the_slowest_of_ranks() -> None:

@@ -39,7 +39,8 @@ def test_two_scalings_give_the_same_coherence(tmp_path: Path, system: str) -> No
 
 
 def test_scales_are_chosen_by_what_the_machine_carries(tmp_path: Path) -> None:
-    result = finished(tmp_path / "auto", tiny(emulate="auto"))
+    slow = tiny(emulate="auto", workload__compute="400 ms")  # so that time need not be stretched
+    result = finished(tmp_path / "auto", slow)
     similarity = result["similarity"]
     assert similarity["chosen"]
     assert similarity["carrying"]["machine"] == "this machine"

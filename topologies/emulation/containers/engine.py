@@ -21,7 +21,6 @@ from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.ownership import end_marked
 
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
-INSTALL = "apt-get install docker.io"
 RECORD, CONFIGURATION = "engine", "docker.json"
 """Files in a run's folder: the address of the machine's engine, or the settings of its own."""
 _ENGINE_MARK = "SPANLAB_ENGINE"
