@@ -56,6 +56,7 @@ SYSTEMS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[dict[str, Any], .
         {"gradients": "500 MB", "bucket": "250 MB", "compute": "500 ms"},
         (
             {"bytes": "1/100", "time": 2, "connections": 10},
+            {"bytes": "1/200", "time": 3, "connections": 10},
             {"bytes": "1/200", "time": 1, "connections": 10},
         ),
     ),
