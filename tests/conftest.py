@@ -68,8 +68,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Privileged(), "privileged")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="run what CI has no time for, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
+        if item.get_closest_marker("thorough") and not config.getoption("thorough"):
+            item.add_marker(pytest.mark.skip(reason="CI has no time for it: --thorough runs it"))
         for name, (present, what) in NEEDS.items():
             if item.get_closest_marker(name) and not present():
                 item.add_marker(pytest.mark.skip(reason=f"{name}: this machine lacks {what}"))

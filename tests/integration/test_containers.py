@@ -170,6 +170,7 @@ def test_a_killed_container_is_named(begin: Start) -> None:
     assert max(step["step"] for step in run.steps) >= 5
 
 
+@pytest.mark.thorough
 def test_a_killed_rank_is_named(begin: Start) -> None:
     run = begin()
     run.wait_step(5)
@@ -178,6 +179,7 @@ def test_a_killed_rank_is_named(begin: Start) -> None:
     assert "rank 0 (west-w1) was killed by signal 9" in failed(run)
 
 
+@pytest.mark.thorough
 def test_an_engine_that_dies_ends_the_run_and_is_named(begin: Start) -> None:
     if running_engine():
         pytest.skip("the machine's own engine is not ours to kill")
@@ -208,6 +210,7 @@ def test_what_a_killed_run_leaves_of_its_containers_is_cleaned(begin: Start) -> 
     bystander.wait_step(reached + 2)
 
 
+@pytest.mark.thorough
 def test_on_an_engine_that_runs_already_only_the_dead_runs_containers_go(
     begin: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

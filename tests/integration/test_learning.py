@@ -20,7 +20,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 STEPS, TIME, TARGET = 64, 2, 2.5
 
 
-@pytest.fixture(scope="module", params=STRATEGIES)
+@pytest.fixture(scope="module", params=["ddp", pytest.param("diloco", marks=pytest.mark.thorough)])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     scenario = tiny(
         workload__strategy=STRATEGIES[request.param],

@@ -26,7 +26,9 @@ def finished(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
         run.close()
 
 
-@pytest.mark.parametrize("system", ["rates and delays", "windows"])
+@pytest.mark.parametrize(
+    "system", ["rates and delays", pytest.param("windows", marks=pytest.mark.thorough)]
+)
 def test_two_scalings_give_the_same_coherence(tmp_path: Path, system: str) -> None:
     coherences = []
     for number, scaling in enumerate(SYSTEMS[system][2][:2]):

@@ -20,7 +20,15 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pipeline",
+        "serving",
+        pytest.param("fsdp-hybrid", marks=pytest.mark.thorough),
+        pytest.param("async-ps", marks=pytest.mark.thorough),
+    ],
+)
 def test_bytes_and_replicas_are_as_they_should(start: Callable[..., Run], name: str) -> None:
     options, changes = CASES[name]
     strategy = {"name": name, **options}
