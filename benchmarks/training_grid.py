@@ -18,8 +18,9 @@ from experiments.changes import Change
 from experiments.coherence import steps_of_phases, system_steps
 from experiments.fidelity import Check
 from experiments.network import Network, running_network
+from experiments.placement import job_of
 from experiments.record import Record
-from experiments.runner import job_of, train
+from experiments.runner import train
 from experiments.scenario import Scenario
 from experiments.session import Session
 from experiments.training import Training

@@ -18,7 +18,8 @@ from experiments.flows import Heard, Session, run_sessions, run_tcp
 from experiments.linkverdict import Direction, Filled, Intent, Probed, judge
 from experiments.network import Network, running_network
 from experiments.probing import CONCURRENT_BPS
-from experiments.runner import preflight, stop_on_signals
+from experiments.runner import preflight
+from experiments.signals import stop_on_signals
 from experiments.twin import load_twin
 from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.impairer import Counters

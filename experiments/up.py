@@ -12,7 +12,8 @@ from controller.errors import ControllerError
 from experiments.carrymeasure import ensure_known
 from experiments.errors import Interrupted, RunFailed
 from experiments.network import running_network
-from experiments.runner import preflight, stop_on_signals
+from experiments.runner import preflight
+from experiments.signals import stop_on_signals
 from experiments.twin import load_twin
 from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.ownership import owned_folder

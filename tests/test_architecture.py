@@ -21,6 +21,8 @@ MAY_EMULATE = {
     f"experiments.{name}"
     for name in (
         "runner",
+        "placement",
+        "outcome",
         "carrymeasure",
         "network",
         "containers",

@@ -1,0 +1,91 @@
+"""The end of a run: what is known of it becomes the files of its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from experiments import fidelity, similarity
+from experiments.coherence import differing_steps, system_steps
+from experiments.learning import task_result, time_to_loss
+from experiments.record import Record
+from experiments.report import write_report
+from experiments.result import (
+    SCHEMA,
+    event_results,
+    headline,
+    largest_campus_share,
+    phase_results,
+)
+from experiments.scenario import Scenario
+from experiments.session import Session
+from experiments.trace import trace_of
+from experiments.twin import Twin
+from topologies.emulation.capabilities import Capabilities
+from workloads import strategies, tasks
+
+
+@dataclass
+class Outcome:
+    """What is known of a run so far; a run that fails keeps it."""
+
+    status: str = "finished"
+    error: str | None = None
+    session: Session = field(default_factory=Session)
+    checks: list[fidelity.Check] = field(default_factory=list)
+
+
+def finish(
+    scenario: Scenario,
+    twin: Twin,
+    machine: Capabilities,
+    name: str,
+    record: Record,
+    outcome: Outcome,
+) -> dict[str, Any]:
+    """Turn what was measured into the files of the run folder, the result last."""
+    steps = system_steps(record.steps, len(twin.graph.workers))
+    session = outcome.session
+    synchronous = strategies.declaration(scenario.workload.strategy.name).synchronous
+    differing = differing_steps(steps, synchronous=synchronous)
+    reference, phases = phase_results(
+        steps,
+        record.steps,
+        session,
+        seed=scenario.seed,
+        largest_campus_share=largest_campus_share(scenario.network.campuses),
+        learns=tasks.best_loss(twin.model.task) is not None,
+    )
+    checks = [*outcome.checks, fidelity.check_replicas(differing)]
+    checks += fidelity.check_compute(record.steps)
+    judged = fidelity.verdict(checks)
+    if outcome.error:
+        judged["reasons"].insert(0, f"the run {outcome.status}: {outcome.error}")
+        judged["verdict"] = "invalid"
+    result = {
+        "schema": SCHEMA,
+        "name": scenario.name,
+        "run": name,
+        "status": outcome.status,
+        "error": outcome.error,
+        "fidelity": judged,
+        "backend": {
+            "impairer": machine.impairer,
+            "datapath": machine.datapath,
+            "runtime": scenario.emulate.runtime.name,
+        },
+        "task": task_result(twin.model),
+        "reference": reference,
+        "phases": phases,
+        "time_to_loss": time_to_loss(steps, scenario.target.loss, scenario.emulate.time),
+        "events": event_results(record.events, steps, session.phases),
+        "similarity": similarity.summary(scenario, twin),
+    }
+    result["headline"] = headline(result)
+    record.to_parquet()
+    trace = trace_of(record.steps, record.events, record.samples, twin)
+    record.write("trace.json", trace)
+    write_report(record, scenario, twin, result, steps, session.phases)
+    record.write("result.json", result)
+    record.close()
+    return result
