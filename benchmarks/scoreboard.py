@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-ORDER = ("relay", "shaping", "jitter", "load", "loss", "model", "controller", "collectives")
+ORDER = ("relay", "shaping", "jitter", "load", "loss", "model", "controller", "loop", "collectives")
 
 
 @dataclass
