@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import sys
 import time
@@ -31,6 +32,7 @@ class Training:
         self._launchers = list(launchers or [Launcher(command, log)])
         self._alive = list(self._launchers)
         self._job: Job | None = None
+        self._failed: dict[int, dict[str, Any]] = {}
 
     def assign(self, job: Job) -> None:
         """Give the job; its ranks join, then wait for `start`."""
@@ -70,6 +72,8 @@ class Training:
                 for event in events or ():
                     if event["kind"] == "exit" and event["code"]:
                         failures.append(self._obituary(launcher, event["rank"], event["code"]))
+                    elif event["kind"] == "failed":
+                        self._failed[event["rank"]] = event
                     elif not failures:
                         yield event
             if not failures:
@@ -104,6 +108,17 @@ class Training:
         """Return whether a rank failed rather than was killed, and what is said of it."""
         assert self._job is not None, "only a job has ranks"
         me = self._job.ranks[rank]
+        if failed := self._failed.get(rank):
+            return True, f"rank {rank} ({me.host}) failed {self._failure(failed)}"
         how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
         why = launcher.why() if code < 0 else None
         return code > 0, f"rank {rank} ({me.host}) {how}{last_words(self._job.log(rank), why)}"
+
+    def _failure(self, event: dict[str, Any]) -> str:
+        """Say in which step and exchange a rank failed, with hosts in place of their addresses."""
+        assert self._job is not None, "only a job has ranks"
+        error = event["error"]
+        for rank in self._job.ranks:
+            error = re.sub(rf"\[?\b{re.escape(rank.address)}\b\]?(:\d+)?", rank.host, error)
+        where = f" in the exchange of {event['in']}" if event["in"] else ""
+        return f"in step {event['step']}{where}: {error}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -13,6 +14,8 @@ import torch
 import torch.distributed as dist
 
 from workloads import strategies, tasks
+from workloads.exchange.replica import Replica
+from workloads.failure import reason
 from workloads.job import Job, Rank
 from workloads.wire import counters_of
 
@@ -30,13 +33,18 @@ def train(
     join(job, me)
     lesson = tasks.lesson(job, me)
     pace = lesson.pace
-    with counters_of(me.interface) as moved, strategies.around(lesson.model, job) as replica:
+    with (
+        counters_of(me.interface) as moved,
+        strategies.around(lesson.model, job) as replica,
+        telling(me, replica, report),
+    ):
         batch = lesson.batches(me.rank if replica.shard is None else replica.shard, replica.rows)
         optimizer = replica.optimizer()
         report({"kind": "ready", "rank": me.rank, "setup_ns": time.monotonic_ns() - begin_ns})
         wait()
         for step in range(job.steps):
             start_ns, before = time.monotonic_ns(), moved()
+            replica.step = step
             replica.begin_step()
             pace.begin(start_ns, job.declared_ns(me, step))
             agreed = bits_of(replica.agreed())
@@ -75,6 +83,17 @@ def train(
             report(record)
         report({"kind": "trained", "rank": me.rank, "hash": bits_of(replica.agreed())})
     dist.destroy_process_group()
+
+
+@contextmanager
+def telling(me: Rank, replica: Replica, report: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+    """Report which exchange failed, in which step, before the error goes on."""
+    try:
+        yield
+    except RuntimeError as error:
+        event = {"kind": "failed", "rank": me.rank, "step": replica.step}
+        report({**event, "in": replica.waits_for(), "error": reason(error)})
+        raise
 
 
 def join(job: Job, me: Rank) -> None:

@@ -119,3 +119,20 @@ def test_one_that_has_finished_may_end_before_the_others(train: Callable[..., Tr
     training = train([[0, exit_of(0, 0)], [0, 0]], [[0.4, step(1)]])
     events = heard(training, 2)
     assert events == [exit_of(0, 0), step(1)]
+
+
+def test_a_rank_that_gave_up_says_in_which_exchange_and_of_which_host(
+    train: Callable[..., Training],
+) -> None:
+    failed = {
+        "kind": "failed",
+        "rank": 1,
+        "step": 7,
+        "in": "bucket 2, 60000 B",
+        "error": "Connection closed by peer [127.0.0.1]:41512",
+    }
+    training = train([[0, step(0)]], [[0, failed], [0, exit_of(1, 1)]])
+    assert failure(training) == (
+        "rank 1 (w1) failed in step 7 in the exchange of bucket 2, 60000 B: "
+        "Connection closed by peer w0"
+    )

@@ -132,6 +132,9 @@ def test_a_killed_rank_is_reported_first_and_the_hanging_end_with_it(
     assert time.monotonic() - begin < 8
     first = launcher.of("exit")[0]
     assert (first["rank"], first["code"]) == (1, -signal.SIGKILL)
+    (failed,) = launcher.of("failed")
+    assert failed["rank"] == 0
+    assert failed["in"].startswith("bucket ")
     assert gone(ranks) == []
 
 

@@ -66,13 +66,14 @@ class AsynchronousReplica(Replica):
     def end_step(self, step: int) -> None:
         """Push this step's gradients and pull the parameters."""
         gradient = torch.cat([it.grad.flatten() for it in self._parameters if it.grad is not None])
-        self.communicates()
+        over = self.meets(gradient, "gradients and parameters with the server")
         if self._server:
             pulled = self._server.exchange(SERVER, gradient)
         else:
             dist.send(gradient, SERVER)
             dist.recv(self._packet, SERVER)
             pulled = unpacked(self._packet)
+        over()
         self.divergence = float((pulled.values - flat(self._parameters)).norm())
         self.notes = {
             "pushed": pulled.pushed,

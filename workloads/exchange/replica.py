@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, NamedTuple
 
 import torch
@@ -47,6 +48,8 @@ class Replica:
         shard: whose data it reads: those of the rank of that number, or its own where None.
         rows: how many samples it reads in each step, or None for as many as its task takes.
         paced: whether the model's pace tells how long computing took.
+        step: the number of the step under way.
+        moving: what it exchanges, where that is not noted piece by piece.
         among: a word shared by those ranks that must hold bit by bit alike; "" is all ranks.
     """
 
@@ -56,7 +59,11 @@ class Replica:
         self.module = model
         self.first_communication_ns = self.computed_ns = 0
         self.divergence: float | None = None
+        self.step = 0
+        self.moving: str | None = None
         self._met: queue.SimpleQueue[Meeting] = queue.SimpleQueue()
+        self._under_way: dict[int, str] = {}
+        self._numbers = count()
         self.notes: dict[str, Any] = {}
         self.shard: int | None = None
         self.rows: int | None = None
@@ -99,19 +106,30 @@ class Replica:
         if not self.first_communication_ns:
             self.first_communication_ns = time.monotonic_ns()
 
-    def meets(self, tensor: torch.Tensor) -> Callable[..., None]:
+    def meets(self, tensor: torch.Tensor, what: str = "all parameters") -> Callable[..., None]:
         """Note that ranks begin to exchange a tensor; call what this returns when they have.
 
-        That takes, and leaves alone, whatever a callback is given; any thread may call it.
+        That may be given the future that promised it; any thread may call it.
         """
         self.communicates()
         begin_ns = time.monotonic_ns()
-        size = tensor.nbytes
+        size, number = tensor.nbytes, next(self._numbers)
+        self._under_way[number] = f"{what}, {size} B"
 
-        def over(*_: object) -> None:
+        def over(*promised: Future) -> None:
+            try:
+                for future in promised:
+                    future.value()
+            except RuntimeError:
+                return  # it failed, and is still waited for
             self._met.put(Meeting(begin_ns, time.monotonic_ns(), size))
+            self._under_way.pop(number, None)
 
         return over
+
+    def waits_for(self) -> str | None:
+        """Say what is being exchanged, the oldest of it; None where nothing is."""
+        return next(iter(self._under_way.values()), self.moving)
 
     def met(self) -> list[Meeting]:
         """Return the exchanges that have ended since this was last asked, the oldest first."""
@@ -150,7 +168,7 @@ class BucketReplica(Replica):
         return self._average(bucket)
 
     def _begin(self, bucket: Any) -> Future:
-        over = self.meets(bucket.buffer())
+        over = self.meets(bucket.buffer(), f"bucket {bucket.index()}")
         averaged = self._hook(bucket)
         averaged.add_done_callback(over)
         return averaged

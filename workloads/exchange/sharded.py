@@ -47,6 +47,7 @@ class ShardedReplica(Replica):
         """Share out the parameters, which begin alike on all ranks; every rank must do so."""
         super().__init__(model)
         self.paced = False
+        self.moving = "shares of parameters and gradients"
         layers = list(model.get_submodule("layers").children())
         sites = campuses([rank.site for rank in job.ranks])
         mesh = DeviceMesh("cpu", torch.tensor(sites), mesh_dim_names=("campus", "place"))

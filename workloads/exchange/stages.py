@@ -98,6 +98,7 @@ class PipelineReplica(Replica):
         # All ranks create all groups, in this order.
         along, _ = new_subgroups_by_enumeration(pipelines, timeout)  # type: ignore[no-untyped-call]
         inside, _ = new_subgroups_by_enumeration(sites, timeout)  # type: ignore[no-untyped-call]
+        self.moving = "activations and gradients of the pipeline"
         own = cut(len(model.layers), len(sites))[stage]
         floats = activations // FLOAT_BYTES
         leaving = model.width if self._is_last else floats

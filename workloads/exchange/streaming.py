@@ -91,7 +91,7 @@ class StreamingReplica(Replica):
         pieces = flat(parameters).tensor_split(len(turns.first))
         for number, fragment in enumerate(self._fragments):
             if begins[number]:
-                fragment.begin(pieces[number], self.meets(pieces[number]))
+                fragment.begin(pieces[number], self.meets(pieces[number], f"fragment {number}"))
             if ends[number]:
                 self.divergence = fragment.step()
                 pieces[number].lerp_(fragment.values, 1 - self._mixing)
