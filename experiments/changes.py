@@ -74,7 +74,8 @@ def changes_of(span: str, scenario: Scenario) -> list[Change]:
     """Return all that happens to a span: it ages after the reference phase, then its events."""
     spec, known = scenario.network.spans[span], scenario.known
     changing = [event for event in scenario.timeline if event.kind not in ROUTING]
-    events = [event for event in changing if event.target in (span, spec.duct)]
+    named = (span, spec.duct, *scenario.network.ends_of(span))
+    events = [event for event in changing if event.target in named]
     altering = [event.change() for event in events if event.change() is not None]
     mtu = scenario.network.mtu
     states = iter(span_states(span, spec, altering, scenario.seed, mtu, known))

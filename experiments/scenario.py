@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -263,7 +264,7 @@ class Scenario(FileModel):
 
     def _check_names(self) -> None:
         """Raise ValueError, located, for a name that nothing defines."""
-        known, spans = self.known, self.network.spans
+        known, spans, campuses = self.known, self.network.spans, self.network.campuses
         try:
             known.check_names()
         except NetworkError as error:
@@ -277,7 +278,7 @@ class Scenario(FileModel):
         for index, event in enumerate(self.timeline):
             kind, targets = "span", set(spans)
             if event.kind in ("fail", "restore"):
-                targets |= ducts
+                kind, targets = "span, duct or campus", targets | ducts | set(campuses)
             elif event.kind == "policy":
                 kind, targets = "policy", set(policies.names())
             names.append((f"timeline.{index}.{event.kind}", kind, event.target, targets))
@@ -298,8 +299,11 @@ class Scenario(FileModel):
         for where, kind, name, allowed in names:
             if name not in allowed:
                 raise ValueError(f"{where}: {unknown(kind, name, allowed)}")
-        for name in ducts & set(spans):
-            raise ValueError(f'network.spans: "{name}" is both a span and a duct')
+        for one, other in combinations(
+            {"span": spans, "duct": ducts, "campus": campuses}.items(), 2
+        ):
+            for name in set(one[1]) & set(other[1]):
+                raise ValueError(f'network.spans: "{name}" is both a {one[0]} and a {other[0]}')
 
     def _check_strategy(self) -> None:
         """Raise ValueError, located, for an option that is wrong or a strategy that cannot run."""

@@ -55,7 +55,8 @@ class TimelineEvent(FileModel):
     ``{upgrade: SPAN, with: NAME}`` (``for: 2 s`` the work takes the span down), ``{drain: SPAN}``
     before it and ``{undrain: SPAN}`` after, ``{policy: NAME}``, ``{age: SPAN, by: 5 years}``,
     ``{fail: SPAN or DUCT, for: 2 s}`` (several ``times`` it flaps, as long up in between),
-    ``{restore: SPAN or DUCT}`` after a ``{fail: ...}`` that says no end.
+    ``{restore: SPAN or DUCT}`` after a ``{fail: ...}`` that says no end. A campus in place of a span
+    is all of its spans: it is cut off.
     """
 
     at: AtStep
@@ -63,12 +64,12 @@ class TimelineEvent(FileModel):
     with_: Name | None = Field(None, alias="with", description="an upgrade of the catalogue")
     age: Name | None = Field(None, description="the span that grows older")
     by: Duration | None = Field(None, gt=0, description="years of service")
-    fail: Name | None = Field(None, description="the span, or the duct with all its spans")
+    fail: Name | None = Field(None, description="the span, or a duct or campus: all its spans")
     for_: Duration | None = Field(
         None, gt=0, alias="for", description="how long the span stays down, in real time"
     )
     times: int = Field(1, ge=1, le=1000, description="how often it fails")
-    restore: Name | None = Field(None, description="the span or duct to bring back")
+    restore: Name | None = Field(None, description="what to bring back")
     drain: Name | None = Field(None, description="the span that all traffic is led around")
     undrain: Name | None = Field(None, description="the span that traffic may use again")
     policy: Name | None = Field(None, description="the policy to route by from now on")

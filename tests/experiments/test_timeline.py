@@ -11,7 +11,7 @@ from experiments.changes import Change
 from experiments.scenario import Scenario, load_scenario
 from experiments.timeline import TimelineEvent
 from experiments.twin import Twin, twin_of
-from tests.fakes.scenarios import tiny
+from tests.fakes.scenarios import ring, scenario_of, tiny
 from topologies.errors import NetworkError
 from topologies.files import FileError
 
@@ -119,6 +119,13 @@ def test_one_cut_takes_every_span_of_a_duct() -> None:
         )
     )
     assert {change.span for change in it.changes if change.kind == "fail"} == {SPAN, "east-south"}
+
+
+def test_a_campus_is_cut_off_by_all_of_its_spans() -> None:
+    cut = {"at": "step 19", "fail": "south", "for": "1 s"}
+    it = twin_of(scenario_of({**ring(), "timeline": [cut]}))
+    failed = {change.span for change in it.changes if change.kind == "fail"}
+    assert failed == {"north-south", "south-east"}
 
 
 def test_years_pass_on_the_timeline() -> None:
