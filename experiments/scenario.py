@@ -299,11 +299,10 @@ class Scenario(FileModel):
         for where, kind, name, allowed in names:
             if name not in allowed:
                 raise ValueError(f"{where}: {unknown(kind, name, allowed)}")
-        for one, other in combinations(
-            {"span": spans, "duct": ducts, "campus": campuses}.items(), 2
-        ):
-            for name in set(one[1]) & set(other[1]):
-                raise ValueError(f'network.spans: "{name}" is both a {one[0]} and a {other[0]}')
+        kinds = {"span": spans, "duct": ducts, "campus": campuses}
+        for one, other in combinations(kinds, 2):
+            for name in set(kinds[one]) & set(kinds[other]):
+                raise ValueError(f'network.spans: "{name}" is both a {one} and a {other}')
 
     def _check_strategy(self) -> None:
         """Raise ValueError, located, for an option that is wrong or a strategy that cannot run."""

@@ -55,8 +55,8 @@ class TimelineEvent(FileModel):
     ``{upgrade: SPAN, with: NAME}`` (``for: 2 s`` the work takes the span down), ``{drain: SPAN}``
     before it and ``{undrain: SPAN}`` after, ``{policy: NAME}``, ``{age: SPAN, by: 5 years}``,
     ``{fail: SPAN or DUCT, for: 2 s}`` (several ``times`` it flaps, as long up in between),
-    ``{restore: SPAN or DUCT}`` after a ``{fail: ...}`` that says no end. A campus in place of a span
-    is all of its spans: it is cut off.
+    ``{restore: SPAN or DUCT}`` after a ``{fail: ...}`` that says no end. A campus in place of a
+    span is all of its spans: it is cut off.
     """
 
     at: AtStep
