@@ -29,6 +29,7 @@ def ended(run: Run, status: str, within_s: float) -> dict[str, Any]:
     output = run.end(timeout_s=60)
     took_s = time.monotonic() - begin
     assert run.process.returncode == 1, output
+    assert (run.folder / "result.json").exists(), output
     result = run.result
     assert result["status"] == status
     assert result["fidelity"]["verdict"] == "invalid"

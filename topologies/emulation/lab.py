@@ -99,7 +99,7 @@ class Lab:
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 list(pool.map(self._configure, self.graph.hosts))
         except BaseException:
-            self._net.stop()
+            self._abandon()
             raise
         return self
 
@@ -110,6 +110,20 @@ class Lab:
         trace: TracebackType | None,
     ) -> None:
         self._net.stop()
+
+    def _abandon(self) -> None:
+        """Take down what was built; a shell may be in the middle of a command that was interrupted.
+
+        Such a shell would refuse the commands of taking down, whose failure would hide the cause.
+        """
+        nodes = list(self._net.values())
+        for node in nodes:
+            node.waiting = False
+        try:
+            self._net.stop()
+        except Exception:  # what is left goes with the run's network, and its shells
+            for node in nodes:
+                node.terminate()
 
     @property
     def devices(self) -> dict[str, tuple[str, int]]:
