@@ -30,6 +30,8 @@ from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.ownership import owned_folder, reap
 from workloads.job import Job
 
+GIVING_UP_S = 2.0
+"""How long ranks have to say what they waited for, when it is not they who ended the wait."""
 CALIBRATIONS = 2
 """A calibration that the spans' measurement does not confirm is made anew, once."""
 
@@ -150,7 +152,7 @@ def train(
         record,
         observer,
         session,
-        step_timeout_s=job.timeout_s,
+        step_timeout_s=job.compute_ns / 1e9 + job.timeout_s + GIVING_UP_S,
     )
     checks = fidelity.check_drops(drops, network.lab.unmodelled_drops())
     if network.impairer.tells_drops_apart:
