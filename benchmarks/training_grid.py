@@ -18,7 +18,7 @@ from experiments.changes import Change
 from experiments.coherence import steps_of_phases, system_steps
 from experiments.fidelity import Check
 from experiments.network import Network, running_network
-from experiments.placement import job_of
+from experiments.placement import job_of, write_hosts
 from experiments.record import Record
 from experiments.runner import train
 from experiments.scenario import Scenario
@@ -181,7 +181,9 @@ def measure(many: Sequence[Series]) -> Iterator[tuple[list[Measured], list[Check
             network.set_spans(dict.fromkeys(twin.graph.spans, twin.reference))
             fabric_rtt_s = _fabric_rtt_s(network)
             session = Session()
-            job = in_order(job_of(scenario, twin, network, folder, record.logs), series.order)
+            hosts_file = write_hosts(twin, folder)
+            job = job_of(scenario, twin, network, hosts_file, record.logs)
+            job = in_order(job, series.order)
             checks = train(job, training, network, twin, record, _Quiet(), session)
             steps = system_steps(record.steps, len(job.ranks))
             phases = steps_of_phases(steps, session.phases)[1:]

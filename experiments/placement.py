@@ -15,7 +15,7 @@ from workloads.job import Job, Rank
 RENDEZVOUS_PORT = 29_500
 
 
-def job_of(scenario: Scenario, twin: Twin, network: Network, folder: Path, logs: Path) -> Job:
+def job_of(scenario: Scenario, twin: Twin, network: Network, hosts_file: Path, logs: Path) -> Job:
     """Place the ranks on the lab's hosts, campus by campus."""
     ranks = tuple(
         Rank(
@@ -41,7 +41,7 @@ def job_of(scenario: Scenario, twin: Twin, network: Network, folder: Path, logs:
         seed=scenario.seed,
         timeout_s=twin.timeout_ns / 1e9,
         port=RENDEZVOUS_PORT,
-        hosts_file=str(write_hosts(twin, folder)),
+        hosts_file=str(hosts_file),
         log_folder=str(logs.resolve()),
         task=twin.model.task,
         task_options=dict(twin.model.options),

@@ -99,7 +99,7 @@ def emulate(
         network.controller.set_probing(scenario.controller.probing)
         outcome.checks += measure_before(network, twin)
         observer.stage("training")
-        job = job_of(scenario, twin, network, folder, record.logs)
+        job = job_of(scenario, twin, network, hosts_file, record.logs)
         outcome.checks += train(job, training, network, twin, record, observer, outcome.session)
         observer.stage("measuring the spans again")
         network.set_spans({span: twin.final[span] for span in twin.traces})  # replays have ended
