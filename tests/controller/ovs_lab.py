@@ -227,6 +227,7 @@ class Lab:
 
 def routes_and_pins(lab: Lab, found: dict[str, Any]) -> None:
     found["errors"] = run("ovs-vsctl", "--bare", "--columns=error", "list", "interface").split()
+    lab.client.set_links(lab.links)  # answered once their ports are live, and fail over
     found["entries"] = lab.entries()
     found["ping"] = lab.ping()
     lab.client.set_probing(False)  # it would not believe that a span takes 100 ms
