@@ -16,7 +16,7 @@ from experiments.outages import (
     faults_of,
 )
 from experiments.scenario import Scenario
-from experiments.timeline import ROUTING, TimelineEvent
+from experiments.timeline import SPANS, TimelineEvent
 from topologies.ageing.outages import PROTECTION_HIT_NS
 from topologies.ageing.plant import Plant
 from topologies.errors import NetworkError
@@ -73,7 +73,7 @@ class Change:
 def changes_of(span: str, scenario: Scenario) -> list[Change]:
     """Return all that happens to a span: it ages after the reference phase, then its events."""
     spec, known = scenario.network.spans[span], scenario.known
-    changing = [event for event in scenario.timeline if event.kind not in ROUTING]
+    changing = [event for event in scenario.timeline if event.kind in SPANS]
     named = (span, spec.duct, *scenario.network.ends_of(span))
     events = [event for event in changing if event.target in named]
     altering = [event.change() for event in events if event.change() is not None]

@@ -15,6 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.legs import counted
+
 COHERENT, DEGRADED = 0.95, 0.5
 """Published cross-site systems reach 0.95 to 0.99 of one site's throughput."""
 WARM_UP_STEPS = 2
@@ -38,6 +40,7 @@ class SystemStep:
         staleness: gradients of others that the server took while one was computed, the mean over
             ranks, or None where there is no server.
         latencies_us: of every request that was answered in it, where ranks serve.
+        ranks: that trained in it.
         loss: mean of the ranks' that know theirs, each on data that it had not seen, or None.
     """
 
@@ -54,6 +57,7 @@ class SystemStep:
     staleness: float | None = None
     latencies_us: tuple[int, ...] = ()
     loss: float | None = None
+    ranks: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,16 +68,17 @@ class PhasePlan:
     begin_ns: int
 
 
-def system_steps(records: Sequence[dict[str, Any]], ranks: int) -> list[SystemStep]:
-    """Combine the ranks' records; steps that some rank did not finish are left out."""
+def system_steps(records: Sequence[dict[str, Any]], ranks: int | Sequence[int]) -> list[SystemStep]:
+    """Combine the ranks' records; steps that some rank did not finish are left out.
+
+    ``ranks`` is how many there are, in each leg where there are several. See `legs.counted`.
+    """
     by_step: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for record in records:
+    for record in counted(records, [ranks] if isinstance(ranks, int) else ranks):
         by_step[record["step"]].append(record)
     steps: list[SystemStep] = []
     for number in sorted(by_step):
         group = by_step[number]
-        if len(group) != ranks:
-            continue
         start_ns = min(record["start_ns"] for record in group)
         end_ns = max(record["end_ns"] for record in group)
         computed_ns = [record["computed_ns"] for record in group]
@@ -96,6 +101,7 @@ def system_steps(records: Sequence[dict[str, Any]], ranks: int) -> list[SystemSt
                     latency for it in group for latency in it.get("latencies_us", ())
                 ),
                 staleness=_mean([it["staleness"] for it in group if "staleness" in it]),
+                ranks=len(group),
                 loss=_mean([it["loss"] for it in group if it["loss"] is not None]),
             )
         )

@@ -94,7 +94,8 @@ class ContainedTraining(Training):
     def assign(self, job: Job) -> None:
         """Give the job; see `Training.assign`."""
         ranks = tuple(replace(rank, netns=None) for rank in job.ranks)
-        super().assign(replace(job, ranks=ranks, hosts_file=None))
+        keep = job.keep and replace(job.keep, folder="/tmp")  # which each container has its own of
+        super().assign(replace(job, ranks=ranks, hosts_file=None, keep=keep))
 
     def close(self) -> None:
         """Note what each container came to, beside its limits, then end it."""

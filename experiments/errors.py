@@ -9,5 +9,9 @@ class RunFailed(RuntimeError):
     """A run that stopped before its end; the text names the component and the reason."""
 
 
+class RanksLost(RunFailed):
+    """Ranks that failed in the middle of a job; the text names the one that failed first."""
+
+
 class Interrupted(BaseException):
     """A run that was told to stop (Ctrl-C or SIGTERM)."""

@@ -51,13 +51,18 @@ class Exchange:
         return len(range(self.first, last, self.every)) - len(before)
 
 
-def exchanges_of(twin: Twin, strategy: str, options: Options) -> list[Exchange]:
+def exchanges_of(
+    twin: Twin, strategy: str, options: Options, members: Sequence[int] | None = None
+) -> list[Exchange]:
     """Return what a twin's workers exchange under a strategy, with all of its options.
 
-    Raises ValueError for a strategy whose traffic is not known.
+    ``members`` are those of them that train, all by default. Raises ValueError for a strategy whose
+    traffic is not known.
     """
     sizes, shapes = (twin.gradient_bytes, twin.bucket_bytes), twin.model.shapes
-    return exchanges(twin.graph.workers, *sizes, strategy, options, shapes)
+    everybody = twin.graph.workers
+    workers = everybody if members is None else [everybody[rank] for rank in members]
+    return exchanges(workers, *sizes, strategy, options, shapes)
 
 
 def exchanges(

@@ -7,7 +7,9 @@ from typing import Any
 
 from experiments import fidelity, similarity
 from experiments.coherence import differing_steps, system_steps
+from experiments.goodput import goodput, interruptions
 from experiments.learning import task_result, time_to_loss
+from experiments.legs import counted
 from experiments.record import Record
 from experiments.report import write_report
 from experiments.result import (
@@ -44,13 +46,14 @@ def finish(
     outcome: Outcome,
 ) -> dict[str, Any]:
     """Turn what was measured into the files of the run folder, the result last."""
-    steps = system_steps(record.steps, len(twin.graph.workers))
     session = outcome.session
+    records = counted(record.steps, session.ranks)
+    steps = system_steps(records, session.ranks)
     synchronous = strategies.declaration(scenario.workload.strategy.name).synchronous
     differing = differing_steps(steps, synchronous=synchronous)
     reference, phases = phase_results(
         steps,
-        record.steps,
+        records,
         session,
         seed=scenario.seed,
         largest_campus_share=largest_campus_share(scenario.network.campuses),
@@ -78,6 +81,8 @@ def finish(
         "reference": reference,
         "phases": phases,
         "time_to_loss": time_to_loss(steps, scenario.target.loss, scenario.emulate.time),
+        "goodput": goodput(steps),
+        "interruptions": interruptions(session.legs, steps, record.origin_ns),
         "events": event_results(record.events, steps, session.phases),
         "similarity": similarity.summary(scenario, twin),
     }

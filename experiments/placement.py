@@ -10,7 +10,7 @@ from experiments.scenario import Scenario
 from experiments.strategyoptions import emulated
 from experiments.twin import Twin
 from topologies.emulation.lab import HOST_INTERFACE
-from workloads.job import Job, Rank
+from workloads.job import Job, Keep, Rank
 
 RENDEZVOUS_PORT = 29_500
 
@@ -46,7 +46,17 @@ def job_of(scenario: Scenario, twin: Twin, network: Network, hosts_file: Path, l
         task=twin.model.task,
         task_options=dict(twin.model.options),
         variation=twin.variation,
+        keep=_keep(scenario, twin, hosts_file.parent),
     )
+
+
+def _keep(scenario: Scenario, twin: Twin, folder: Path) -> Keep | None:
+    """Say what ranks keep, if they may have to go on from it."""
+    recovery = scenario.workload.recovery
+    if recovery == "none" and not twin.moves:
+        return None
+    every = scenario.workload.checkpoint if recovery == "restart" else None
+    return Keep(str(folder), every, on_failure=recovery == "continue")
 
 
 def write_hosts(twin: Twin, folder: Path) -> Path:

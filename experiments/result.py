@@ -73,6 +73,7 @@ def phase_results(
                 "name": phases[index].name,
                 "from_step": phase_steps[0].step,
                 "to_step": phase_steps[-1].step,
+                "workers": min(step.ranks for step in phase_steps),
                 "steps_per_s": round(speed, 4),
                 "step_ms": step_ms(phase_steps),
                 "coherence": round(coherence, 4),

@@ -10,7 +10,7 @@ from typing import Any
 from controller.errors import ControllerError
 from experiments import fidelity
 from experiments.carrymeasure import ensure_known
-from experiments.coherence import system_steps
+from experiments.conductor import Conductor
 from experiments.containers import training_in
 from experiments.errors import Interrupted, RunFailed
 from experiments.manifest import manifest_of
@@ -19,7 +19,7 @@ from experiments.outcome import Outcome, finish
 from experiments.placement import job_of, write_hosts
 from experiments.record import Record, default_folder
 from experiments.scenario import Scenario
-from experiments.session import Observer, Session, train_through
+from experiments.session import Observer, Session
 from experiments.signals import stop_on_signals
 from experiments.trafficchecks import traffic_checks
 from experiments.training import Training
@@ -30,8 +30,6 @@ from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.ownership import owned_folder, reap
 from workloads.job import Job
 
-GIVING_UP_S = 2.0
-"""How long ranks have to say what they waited for, when it is not they who ended the wait."""
 CALIBRATIONS = 2
 """A calibration that the spans' measurement does not confirm is made anew, once."""
 
@@ -144,20 +142,10 @@ def train(
 ) -> list[fidelity.Check]:
     """Train a job through all changes; return what the counters say of the emulation."""
     drops = network.lab.unmodelled_drops()
-    training.assign(job)
-    train_through(
-        twin,
-        network,
-        training,
-        record,
-        observer,
-        session,
-        step_timeout_s=job.compute_ns / 1e9 + job.timeout_s + GIVING_UP_S,
-    )
+    Conductor(twin, job, network, training, record, observer, session).train()
     checks = fidelity.check_drops(drops, network.lab.unmodelled_drops())
     if network.impairer.tells_drops_apart:
         checks += fidelity.check_training_loss(
             session.phases, session.states, session.snapshots, twin.traces
         )
-    steps = system_steps(record.steps, len(job.ranks))
-    return checks + traffic_checks(twin, job, steps, session)
+    return checks + traffic_checks(twin, job, record.steps, session)

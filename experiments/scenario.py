@@ -21,9 +21,10 @@ from pydantic import (
 from controller import policies
 from experiments import strategyoptions
 from experiments.computespec import ComputeSpec, StragglersSpec, compute_of
+from experiments.legs import Move, planned
 from experiments.runtimespec import RuntimeSpec, runtime_named
 from experiments.taskspec import TaskSpec, task_of
-from experiments.timeline import TimelineEvent
+from experiments.timeline import MOVES, TimelineEvent
 from topologies.catalogue import Catalogue, bundled
 from topologies.errors import NetworkError
 from topologies.files import FileError, FileModel, read_model, read_yaml
@@ -114,6 +115,12 @@ class WorkloadSpec(FileModel):
     timeout: Duration | None = Field(
         None, description="of a collective; without it 30 s of emulated time"
     )
+    recovery: Literal["none", "restart", "continue"] = Field(
+        "none",
+        description="when ranks are lost: fail at once, let all restart from a checkpoint, "
+        "or go on with those that are left",
+    )
+    checkpoint: int = Field(10, ge=1, description="steps from one to the next, for restart")
 
     @property
     def compute(self) -> int:
@@ -250,6 +257,7 @@ class Scenario(FileModel):
         self._check_names()
         self._check_drains()
         self._check_strategy()
+        self._check_moves()
         self._check_task()
         before = self.workload.reference_steps
         for index, event in enumerate(self.timeline):
@@ -281,6 +289,10 @@ class Scenario(FileModel):
                 kind, targets = "span, duct or campus", targets | ducts | set(campuses)
             elif event.kind == "policy":
                 kind, targets = "policy", set(policies.names())
+            elif event.kind in MOVES:
+                kind, targets = "campus", set(campuses)
+            elif event.kind == "kill":
+                kind, targets = "worker", set(self.network.workers)
             names.append((f"timeline.{index}.{event.kind}", kind, event.target, targets))
             if event.with_:
                 names.append((f"timeline.{index}.with", "upgrade", event.with_, known.upgrades))
@@ -311,9 +323,7 @@ class Scenario(FileModel):
             options = chosen.options
         except ValueError as error:
             raise ValueError(f"{where}.{error}") from None
-        campuses = self.network.campuses.items()
-        sites = [name for name, campus in campuses for _ in range(campus.workers)]
-        if reason := strategies.refuse(chosen.name, sites, options):
+        if reason := strategies.refuse(chosen.name, self.sites, options):
             raise ValueError(f"{where}: {chosen.name} cannot run: {reason}")
         only, task = strategies.only_task(chosen.name), self.workload.task.name
         if only not in (None, task):
@@ -325,6 +335,38 @@ class Scenario(FileModel):
                 f"nothing could be compared with it; let them meet every {reference} steps or "
                 f"more often, or make workload.reference_steps {every} or more"
             )
+
+    def _check_moves(self) -> None:
+        """Raise ValueError, located, where ranks cannot be lost, leave or join as it is said."""
+        chosen, where = self.workload.strategy, "workload.strategy"
+        moves = [Move(it.at, it.kind, it.target) for it in self.timeline if it.kind in MOVES]
+        resumes = [name for name in strategies.names() if strategies.declaration(name).resumes]
+        if (moves or self.workload.recovery != "none") and chosen.name not in resumes:
+            raise ValueError(
+                f"{where}: {chosen.name} cannot go on with other ranks, since none holds all that "
+                f"training goes on from; {', '.join(resumes)} can"
+            )
+        for index, event in enumerate(self.timeline):
+            if event.kind not in MOVES:
+                continue
+            there = {self.sites[rank] for rank in planned(self.sites, moves, event.at - 1)}
+            may_be_lost = self.workload.recovery == "continue"
+            if (event.target in there) == (event.kind == "join") and not may_be_lost:
+                state = "takes part already" if event.kind == "join" else "does not take part then"
+                raise ValueError(f"timeline.{index}.{event.kind}: {event.target} {state}")
+        for step in (0, *(move.step for move in moves)):
+            left = [self.sites[rank] for rank in planned(self.sites, moves, step)]
+            if reason := strategies.refuse(chosen.name, left, chosen.options):
+                raise ValueError(
+                    f"{where}: {chosen.name} cannot run from step {step} on, with "
+                    f"{', '.join(dict.fromkeys(left)) or 'no campus'}: {reason}"
+                )
+
+    @property
+    def sites(self) -> list[str]:
+        """The campus of each rank."""
+        campuses = self.network.campuses.items()
+        return [name for name, campus in campuses for _ in range(campus.workers)]
 
     def _check_task(self) -> None:
         """Raise ValueError, located, for an option that is wrong or a loss that is out of reach."""

@@ -33,16 +33,23 @@ DONE = {
     "drain": "drained",
     "undrain": "undrained",
     "policy": "routing",
+    "kill": "killed",
+    "leave": "left",
+    "join": "joined",
 }
 """What each kind of event has done to its target, as phases and figures say it."""
 
 ROUTING = ("drain", "undrain", "policy")
 """The kinds of events that change where traffic goes, and no span."""
+MOVES = ("leave", "join")
+"""The kinds of events by which campuses take part in training, or no longer."""
+SPANS = tuple(kind for kind in DONE if kind not in (*ROUTING, *MOVES, "kill"))
+"""The kinds of events that happen to spans."""
 
 _NEEDS: dict[str, str | None] = {
     "upgrade": "with",
     "age": "by",
-    **dict.fromkeys(("fail", "restore", *ROUTING)),
+    **dict.fromkeys(("fail", "restore", *ROUTING, "kill", *MOVES)),
 }
 """Each kind of event, named by the key that says its target, and the key that it needs."""
 _LASTS = ("upgrade", "fail")
@@ -56,7 +63,9 @@ class TimelineEvent(FileModel):
     before it and ``{undrain: SPAN}`` after, ``{policy: NAME}``, ``{age: SPAN, by: 5 years}``,
     ``{fail: SPAN or DUCT, for: 2 s}`` (several ``times`` it flaps, as long up in between),
     ``{restore: SPAN or DUCT}`` after a ``{fail: ...}`` that says no end. A campus in place of a
-    span is all of its spans: it is cut off.
+    span is all of its spans: it is cut off. ``{kill: WORKER}`` kills a rank; by ``{leave: CAMPUS}``
+    and ``{join: CAMPUS}`` training goes on without it, or with it; who joins first was not there
+    before.
     """
 
     at: AtStep
@@ -73,6 +82,9 @@ class TimelineEvent(FileModel):
     drain: Name | None = Field(None, description="the span that all traffic is led around")
     undrain: Name | None = Field(None, description="the span that traffic may use again")
     policy: Name | None = Field(None, description="the policy to route by from now on")
+    kill: Name | None = Field(None, description="the worker whose rank is killed: CAMPUS-w1")
+    leave: Name | None = Field(None, description="the campus that training goes on without")
+    join: Name | None = Field(None, description="the campus that takes part from now on")
 
     @model_validator(mode="after")
     def _one_kind(self) -> TimelineEvent:
@@ -100,7 +112,7 @@ class TimelineEvent(FileModel):
 
     @property
     def target(self) -> str:
-        """Return the span or duct it happens to, or the policy."""
+        """Return what it happens to: a span, duct, campus, worker or policy."""
         target: str = getattr(self, self.kind)
         return target
 

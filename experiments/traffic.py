@@ -37,9 +37,9 @@ def span_bytes(twin: Twin, routes: Routes, flows: Sequence[Flow]) -> dict[str, l
 
 
 def expected_run_bytes(
-    twin: Twin, routed: Sequence[tuple[int, Routes]], exchanges: Sequence[Exchange], steps: int
+    twin: Twin, routed: Sequence[tuple[int, Routes]], exchanges: Sequence[Exchange], steps: range
 ) -> dict[str, list[float]]:
-    """Return the same of a whole run of ``steps``, whose routes changed at some of them."""
+    """Return the same of all ``steps`` of a leg, whose routes changed at some of them."""
     total = {span: [0.0, 0.0] for span in twin.graph.spans}
     for routes, exchange, times in _periods(routed, exchanges, steps):
         for span, way, moved, share in _crossings(twin, routes, exchange.flows):
@@ -48,7 +48,7 @@ def expected_run_bytes(
 
 
 def splitting_slack(
-    twin: Twin, routed: Sequence[tuple[int, Routes]], exchanges: Sequence[Exchange], steps: int
+    twin: Twin, routed: Sequence[tuple[int, Routes]], exchanges: Sequence[Exchange], steps: range
 ) -> dict[str, list[float]]:
     """Return by how much that may be off: a flow that has several ways takes one of them."""
     slack = {span: [0.0, 0.0] for span in twin.graph.spans}
@@ -85,9 +85,9 @@ def routing_slack(
 
 
 def message_slack(
-    twin: Twin, routed: Sequence[tuple[int, Routes]], exchanges: Sequence[Exchange], steps: int
+    twin: Twin, routed: Sequence[tuple[int, Routes]], exchanges: Sequence[Exchange], steps: range
 ) -> dict[str, list[float]]:
-    """Return what messages may take besides their data, and as much the other way, in a run."""
+    """Return what messages may take besides their data, and as much the other way."""
     besides = [
         replace(
             exchange,
@@ -105,11 +105,11 @@ def message_slack(
     return expected_run_bytes(twin, routed, besides, steps)
 
 
-def expected_arrivals(twin: Twin, exchanges: Sequence[Exchange], steps: int) -> dict[str, float]:
-    """Return the wire bytes that workers of each campus get from others in a run, on any route."""
+def expected_arrivals(twin: Twin, exchanges: Sequence[Exchange], steps: range) -> dict[str, float]:
+    """Return the wire bytes that workers of each campus get from others, on any route."""
     arriving = {host.campus: 0.0 for host in twin.graph.workers}
     for exchange in exchanges:
-        times = exchange.times(0, steps)
+        times = exchange.times(steps.start, steps.stop)
         for sender, receiver, moved in exchange.flows:
             if sender.campus != receiver.campus:
                 arriving[receiver.campus] += moved * times * _on_the_wire(twin)
@@ -127,13 +127,13 @@ def arrivals(graph: Graph, moved: Mapping[str, Sequence[float]]) -> dict[str, fl
 
 
 def _periods(
-    routed: Sequence[tuple[int, Routes]], exchanges: Sequence[Exchange], steps: int
+    routed: Sequence[tuple[int, Routes]], exchanges: Sequence[Exchange], steps: range
 ) -> Iterator[tuple[Routes, Exchange, int]]:
     """Yield the routes in their order, and how many times each exchange takes place by them."""
-    ends = [step for step, _ in routed[1:]] + [steps]
+    ends = [step for step, _ in routed[1:]] + [steps.stop]
     for (begin, routes), end in zip(routed, ends, strict=True):
         for exchange in exchanges:
-            yield routes, exchange, exchange.times(begin, end)
+            yield routes, exchange, exchange.times(max(begin, steps.start), min(end, steps.stop))
 
 
 def _crossings(

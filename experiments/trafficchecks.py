@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from experiments import fidelity
-from experiments.coherence import SystemStep
+from experiments.coherence import system_steps
 from experiments.exchanges import exchanges_of
-from experiments.session import Session
+from experiments.session import LegRun, Session
 from experiments.traffic import (
+    Routes,
     arrivals,
     expected_arrivals,
     expected_run_bytes,
@@ -20,35 +23,80 @@ from experiments.traffic import (
 from experiments.twin import Twin
 from workloads.job import Job
 
+Ways = defaultdict[str, list[float]]
+"""Bytes over each span, by direction."""
+UNFINISHED_STEPS = 2
+"""How much may have been sent beyond the last step that all ranks of a leg finished, where ranks
+were lost: one of them may be in the next step but one."""
+
 
 def traffic_checks(
-    twin: Twin, job: Job, steps: Sequence[SystemStep], session: Session
+    twin: Twin, job: Job, records: Sequence[dict[str, Any]], session: Session
 ) -> list[fidelity.Check]:
-    """Compare the spans' counters over a whole training with its exchanges."""
+    """Compare the spans' counters over all legs of a training with their exchanges."""
+    expected, slack, moved = _nothing(), _nothing(), _nothing()
+    least: dict[str, float] = defaultdict(float)
+    split = False
+    for number, leg in enumerate(session.legs):
+        own = [record for record in records if record.get("leg", 0) == number]
+        steps = system_steps(own, session.ranks)
+        trained = range(leg.first_step, steps[-1].step + 1 if steps else leg.first_step)
+        exchanges = exchanges_of(twin, job.strategy, job.options, leg.members)
+        routed = routes_by_step(_in_force(session, leg), steps)
+        splitting = splitting_slack(twin, routed, exchanges, trained)
+        split |= any(map(any, splitting.values()))
+        _add(expected, expected_run_bytes(twin, routed, exchanges, trained))
+        _add(slack, splitting)
+        _add(slack, routing_slack(twin, routed, exchanges))
+        _add(slack, message_slack(twin, routed, exchanges, trained))
+        if leg.fault:
+            begun = range(trained.stop, trained.stop + UNFINISHED_STEPS)
+            _add(slack, expected_run_bytes(twin, routed, exchanges, begun))
+        _add(moved, _carried(leg))
+        for campus, arriving in expected_arrivals(twin, exchanges, trained).items():
+            least[campus] += arriving
     checks: list[fidelity.Check] = []
     first, last = session.snapshots[0], session.snapshots[-1]
-    routed = routes_by_step(session.routes, steps)
-    exchanges = exchanges_of(twin, job.strategy, job.options)
-    expected = expected_run_bytes(twin, routed, exchanges, job.steps)
-    splitting = splitting_slack(twin, routed, exchanges, job.steps)
-    rerouting = routing_slack(twin, routed, exchanges)
-    messages = message_slack(twin, routed, exchanges, job.steps)
-    moved: dict[str, list[float]] = {}
     for span in twin.graph.spans:
-        moved[span] = []
         for index, direction in enumerate(("forward", "backward")):
-            before, after = first[span][index], last[span][index]
             subject = f"{span} {direction}"
-            checks += fidelity.check_counters(subject, before, after)
-            moved[span].append(after.delivered_bytes - before.delivered_bytes)
+            checks += fidelity.check_counters(subject, first[span][index], last[span][index])
             if expected[span][index] and not session.rerouted:
-                slack = sum(of[span][index] for of in (splitting, rerouting, messages))
-                checks.append(
-                    fidelity.check_bytes(subject, expected[span][index], moved[span][index], slack)
-                )
+                figures = (of[span][index] for of in (expected, moved, slack))
+                checks.append(fidelity.check_bytes(subject, *figures))
     # Nobody knows what took which way, of several or in the middle of a step.
-    if session.rerouted or any(map(any, splitting.values())):
+    if session.rerouted or split:
         entered = arrivals(twin.graph, moved)
-        for campus, least in expected_arrivals(twin, exchanges, job.steps).items():
-            checks.append(fidelity.check_arrivals(campus, least, entered[campus]))
+        checks += [fidelity.check_arrivals(it, least[it], entered[it]) for it in entered]
     return checks
+
+
+def _in_force(session: Session, leg: LegRun) -> list[tuple[int, Routes]]:
+    """Return the routes that a leg trained by, the first of which may be older than it."""
+    follows = [it.begin_ns for it in session.legs if it.begin_ns > leg.begin_ns]
+    until_ns = min(follows, default=2**63)
+    begun = [it for it in session.routes if it[0] < until_ns]
+    older = sum(at_ns <= leg.begin_ns for at_ns, _ in begun)
+    return begun[max(0, older - 1) :]
+
+
+def _nothing() -> Ways:
+    return defaultdict(lambda: [0.0, 0.0])
+
+
+def _add(total: Ways, more: Mapping[str, Sequence[float]]) -> None:
+    for span, ways in more.items():
+        for way, moved in enumerate(ways):
+            total[span][way] += moved
+
+
+def _carried(leg: LegRun) -> dict[str, list[float]]:
+    """Return what each span delivered while a leg trained."""
+    assert leg.ended, "it is over"
+    return {
+        span: [
+            float(after.delivered_bytes - before.delivered_bytes)
+            for before, after in zip(leg.begun[span], ended, strict=True)
+        ]
+        for span, ended in leg.ended.items()
+    }

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import RunFailed
+from experiments.errors import RanksLost, RunFailed
 from experiments.launching import Launcher, last_words
 from workloads.job import Job
 
@@ -18,27 +18,34 @@ IMPORT_TIMEOUT_S = 120.0
 GATHER_S = 1.0
 """How long the others are heard after one launcher told of a failure: one that was killed fails the
 rest, whose reports may come first."""
+STOP_S = 5.0
+"""How long a launcher may take to end a job beyond what it leaves its ranks."""
 
 
 class Training:
-    """Launchers that import torch while the network is built, then train a job.
+    """Launchers that import torch while the network is built, then train one job after the other.
 
     Ranks are forked by one launcher on this machine, unless ``launchers`` are given.
+
+    Attributes:
+        lost: ranks of the job that were killed, or died of something else than an exchange.
     """
 
     def __init__(self, log: Path, launchers: Sequence[Launcher] | None = None) -> None:
         """Start the one launcher, whose own errors go to ``log``, or take those given."""
         command = [sys.executable, "-I", "-m", "workloads"]
         self._launchers = list(launchers or [Launcher(command, log)])
-        self._alive = list(self._launchers)
+        self._busy = 0
         self._job: Job | None = None
         self._failed: dict[int, dict[str, Any]] = {}
+        self.lost: set[int] = set()
 
     def assign(self, job: Job) -> None:
-        """Give the job; its ranks join, then wait for `start`."""
-        self._job = job
-        for launcher in self._launchers:
-            launcher.send(job.to_json())
+        """Give a job, the one before it being over; its ranks join, then wait for `start`."""
+        assert not self._busy, "one job at a time"
+        self._job, self._failed, self.lost = job, {}, set()
+        self._busy = len(self._launchers)
+        self._send(job.to_json())
 
     def wait_imported(self) -> None:
         """Wait until torch is imported, after which launchers leave the processor alone."""
@@ -53,27 +60,42 @@ class Training:
 
     def start(self) -> None:
         """Let the ranks train."""
-        for launcher in self._launchers:
-            launcher.send("start")
+        self._send("start")
+
+    def kill(self, rank: int) -> None:
+        """Kill a rank of the job, as if its machine took it down."""
+        self._send(f"kill {rank}")
+
+    def finish(self) -> None:
+        """End what is left of a job some of whose ranks were lost, so that another may follow.
+
+        ``lost`` is then complete. Raises RunFailed where a launcher does not answer.
+        """
+        assert self._job, "a job was assigned"
+        self._send("stop")
+        keep = self._job.keep
+        patience_s = STOP_S + (self._job.timeout_s if keep and keep.on_failure else 0)
+        deadline = time.monotonic() + patience_s
+        while self._busy:
+            if time.monotonic() > deadline:
+                raise RunFailed(f"the ranks of a failed job did not end within {patience_s:g} s")
+            for _, events in self._heard(timeout_s=0.2):
+                for event in events:
+                    self._note(event)
 
     def events(self, timeout_s: float) -> Iterator[dict[str, Any]]:
         """Yield what has been reported, waiting up to ``timeout_s`` for the first of it.
 
-        Raises RunFailed, naming the rank, when one has died.
+        Raises RanksLost, naming the rank, when one has died, RunFailed when a launcher has.
         """
         failures: list[tuple[bool, str]] = []
         deadline = float("inf")
-        while self._alive:
-            ready, _, _ = select.select(self._alive, [], [], timeout_s)
-            for launcher in ready:
-                events = launcher.read()
-                if events is None:
-                    failures += self._end_of(launcher)
-                for event in events or ():
+        while True:
+            for launcher, events in self._heard(timeout_s):
+                for event in events:
+                    self._note(event)
                     if event["kind"] == "exit" and event["code"]:
                         failures.append(self._obituary(launcher, event["rank"], event["code"]))
-                    elif event["kind"] == "failed":
-                        self._failed[event["rank"]] = event
                     elif not failures:
                         yield event
             if not failures:
@@ -81,10 +103,7 @@ class Training:
             deadline = min(deadline, time.monotonic() + GATHER_S)
             timeout_s = deadline - time.monotonic()
             if timeout_s <= 0 or len(self._launchers) == 1:
-                break
-        if not failures:
-            raise RunFailed("every launcher has ended")
-        raise RunFailed(min(failures, key=lambda failure: failure[0])[1])
+                raise RanksLost(min(failures, key=lambda failure: failure[0])[1])
 
     def close(self) -> None:
         """End every rank that still runs; they die with their launchers."""
@@ -96,18 +115,32 @@ class Training:
         for launcher in self._launchers:
             launcher.close(max(0.0, deadline - time.monotonic()))
 
-    def _end_of(self, launcher: Launcher) -> list[tuple[bool, str]]:
-        """Part with a launcher; return what failed, unless all of its ranks had finished."""
-        self._alive.remove(launcher)
-        code = launcher.code()
-        if code == 0 and self._alive:
-            return []
-        return [(code == 1, launcher.obituary())]
+    def _send(self, line: str) -> None:
+        for launcher in self._launchers:
+            launcher.send(line)
+
+    def _heard(self, timeout_s: float) -> Iterator[tuple[Launcher, list[dict[str, Any]]]]:
+        """Yield what launchers report; raises RunFailed when one has ended."""
+        ready, _, _ = select.select(self._launchers, [], [], timeout_s)
+        for launcher in ready:
+            events = launcher.read()
+            if events is None:
+                raise RunFailed(launcher.obituary())
+            yield launcher, events
+
+    def _note(self, event: dict[str, Any]) -> None:
+        """Remember what is said of a rank that failed, and whether a launcher has done its job."""
+        if event["kind"] == "failed":
+            self._failed[event["rank"]] = event
+        elif event["kind"] == "exit" and event["code"] and event["rank"] not in self._failed:
+            self.lost.add(event["rank"])
+        elif event["kind"] == "over":
+            self._busy -= 1
 
     def _obituary(self, launcher: Launcher, rank: int, code: int) -> tuple[bool, str]:
         """Return whether a rank failed rather than was killed, and what is said of it."""
         assert self._job is not None, "only a job has ranks"
-        me = self._job.ranks[rank]
+        me = self._job.rank(rank)
         if failed := self._failed.get(rank):
             return True, f"rank {rank} ({me.host}) failed {self._failure(failed)}"
         how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
@@ -120,5 +153,7 @@ class Training:
         error = event["error"]
         for rank in self._job.ranks:
             error = re.sub(rf"\[?\b{re.escape(rank.address)}\b\]?(:\d+)?", rank.host, error)
+        if event["step"] is None:
+            return f"to join the others: {error}"
         where = f" in the exchange of {event['in']}" if event["in"] else ""
         return f"in step {event['step']}{where}: {error}"

@@ -13,11 +13,12 @@ from controller.routes import Demand, Marks
 from experiments.carrying import Carrying, known
 from experiments.changes import Change, changes_of, drawn_outages
 from experiments.computespec import variation_of
+from experiments.legs import Move
 from experiments.outages import Interval, states_through
 from experiments.scaling import host_tcp, timeout_ns
 from experiments.scenario import DemandSpec, EmulateSpec, Scenario, load_scenario
 from experiments.strategyoptions import check_emulated, emulated
-from experiments.timeline import ROUTING
+from experiments.timeline import MOVES, SPANS
 from topologies.errors import NetworkError
 from topologies.files import FileError
 from topologies.graph import Graph, build_graph
@@ -32,7 +33,7 @@ from workloads.variation import Variation
 
 @dataclass(frozen=True)
 class Action:
-    """A change of routing from a step on: ``drain``, ``undrain`` or ``policy``, and to what."""
+    """What happens to routing or to ranks before a step, and to what: see `timeline.DONE`."""
 
     step: int
     kind: str
@@ -54,7 +55,8 @@ class Twin:
         variation: of compute time.
         tcp: what every host's TCP is told.
         timeout_ns: how long a collective may take.
-        actions: what happens to routing, in order.
+        actions: what happens to routing and to ranks, in order.
+        recovery: what becomes of training when ranks are lost; see `WorkloadSpec`.
         demands: what policies may plan for.
         because: why the scales were chosen, a sentence each; none where the scenario states them.
         carrying: the machine's figures that they were chosen by.
@@ -74,6 +76,7 @@ class Twin:
     tcp: HostTcp
     timeout_ns: int
     actions: tuple[Action, ...] = ()
+    recovery: str = "none"
     demands: tuple[Demand, ...] = ()
     because: tuple[str, ...] = ()
     carrying: Carrying | None = None
@@ -82,6 +85,16 @@ class Twin:
     def gradient_bytes(self) -> int:
         """Return the bytes of gradients of one emulated step: what the model really has."""
         return self.model.gradient_bytes
+
+    @property
+    def sites(self) -> list[str]:
+        """The campus of each rank."""
+        return [host.campus for host in self.graph.workers]
+
+    @property
+    def moves(self) -> list[Move]:
+        """Which campuses leave and join, in order."""
+        return [Move(it.step, it.kind, it.target) for it in self.actions if it.kind in MOVES]
 
     @property
     def states(self) -> list[LinkState]:
@@ -190,15 +203,16 @@ def twin_of(scenario: Scenario) -> Twin:
         actions=tuple(
             Action(event.at, event.kind, event.target)
             for event in scenario.timeline
-            if event.kind in ROUTING
+            if event.kind not in SPANS
         ),
+        recovery=scenario.workload.recovery,
         demands=tuple(_demand(demand, scale) for demand in scenario.controller.demands),
     )
     if twin.demands:
         _check_demands(scenario, twin)
-    chosen, sites = scenario.workload.strategy, [host.campus for host in graph.workers]
+    chosen = scenario.workload.strategy
     options = emulated(chosen.name, chosen.options, scale.bytes)
-    check_emulated(chosen.name, sites, twin.gradient_bytes, twin.bucket_bytes, options)
+    check_emulated(chosen.name, twin.sites, twin.gradient_bytes, twin.bucket_bytes, options)
     return twin
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from topologies.errors import NetworkError
 from topologies.fabrics import FABRICS
-from topologies.spec import NetworkSpec
+from topologies.spec import NetworkSpec, worker_name
 
 MAX_SPAN_INDEX = 250
 
@@ -131,7 +131,7 @@ def build_graph(spec: NetworkSpec) -> Graph:
         for index in range(campus_spec.workers):
             ip = f"10.{number}.0.{index + 1}"
             edge = fabric.edges[index % len(fabric.edges)]
-            host = Host(f"{campus}-w{index + 1}", campus, ip, _mac(ip))
+            host = Host(worker_name(campus, index), campus, ip, _mac(ip))
             attach(host, f"{campus}-{edge}", fabric_spec.delay)
     for number, name in enumerate(spec.spans, start=1):
         first, second = spec.ends_of(name)

@@ -39,6 +39,12 @@ Conditions = Annotated[
 ]
 """A preset of the ageing model, or several of which later ones modify the first."""
 
+
+def worker_name(campus: str, index: int) -> str:
+    """Return the name of a campus's worker, by its index there from 0."""
+    return f"{campus}-w{index + 1}"
+
+
 MAX_FABRIC_DELAY_NS = 50_000
 """A hop inside a campus is not delayed: its real delay must vanish beside the switches' own."""
 
@@ -228,6 +234,15 @@ class NetworkSpec(FileModel):
             near = [b if a == here else a for a, b in pairs if here in (a, b)]
             frontier += [campus for campus in near if campus not in reached]
         return [campus for campus in self.campuses if campus not in reached]
+
+    @property
+    def workers(self) -> list[str]:
+        """Return the names of all workers, campus by campus."""
+        return [
+            worker_name(campus, index)
+            for campus, spec in self.campuses.items()
+            for index in range(spec.workers)
+        ]
 
     def ends_of(self, span: str) -> tuple[str, str]:
         """Return the two campuses that a span joins."""

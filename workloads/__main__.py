@@ -1,10 +1,10 @@
-"""The launcher: imports torch once, then forks every rank of a job.
+"""The launcher: imports torch once, then forks every rank of a job, and of the jobs that follow.
 
-Standard input carries the job as one line of JSON, then a second line to start training; its end
-ends the job. Standard output carries one JSON object per line: what the ranks report, and when one
-exits. Output of the ranks themselves goes to their logs. Arguments, if any, are the ranks to fork;
-the others of the job have launchers elsewhere, and this one, which a container lives by, waits for
-the end of its input.
+Standard input carries lines: a job as JSON, then ``start`` to let it train, ``kill N`` to kill a
+rank as it trains, ``stop`` to end what does not end by itself. When all ranks have gone, another
+job may follow; the end of the input ends everything. Standard output carries one JSON object per
+line: what the ranks report, when one exits, and when a job is over. Output of the ranks themselves
+goes to their logs. Arguments, if any, are the ranks to fork; the others have launchers elsewhere.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import signal
 import sys
 import time
 import traceback
-from typing import Any, NoReturn
+from collections.abc import Collection
+from typing import IO, Any, NoReturn
 
 from workloads.job import Job, Rank
 from workloads.namespace import die_with_parent, enter_network, use_names
 
 GRACE_S = 2.0
-"""How long the others may take to fail by themselves after one rank died."""
+"""How long ranks may take to fail by themselves after one of them died, or once told to stop."""
 MAX_REPORT = select.PIPE_BUF
 """A longer write to the shared pipe would not be atomic."""
 
@@ -35,7 +36,7 @@ def report(event: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """Run one job; return 0 when every rank finished."""
+    """Run jobs until the input ends; return 0 when every rank of the last one finished."""
     # Here, so that every rank inherits them; DistributedDataParallel loads dynamo when constructed.
     import torch._dynamo
     import torch.distributed  # noqa: F401
@@ -43,20 +44,26 @@ def main() -> int:
     from workloads.train import train
 
     report({"kind": "imported"})
-    # Unbuffered, so that what follows the job is still there for `supervise`.
+    own = frozenset(map(int, sys.argv[1:]))
+    code = 1
+    # Unbuffered, so that what follows a line is still there for `supervise` to wait for.
     with os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stdin:
-        line = stdin.readline()
-    if not line:
-        return 1
-    job = Job.from_json(line.decode())
+        while line := stdin.readline():
+            if not line.startswith(b"{"):
+                continue  # it was meant for a job that is over
+            code = run_job(Job.from_json(line.decode()), own, train, stdin)
+            report({"kind": "over"})
+    return code
+
+
+def run_job(job: Job, own: Collection[int], train: Any, stdin: IO[bytes]) -> int:
+    """Fork a job's ranks, those in ``own`` if any are; return 0 when every one finished."""
     if job.hosts_file:
         use_names(job.hosts_file)
     gate, opener = os.pipe()
     ranks: dict[int, tuple[int, int]] = {}  # pidfd: (rank, pid)
-    contained = bool(sys.argv[1:])
-    here = set(map(int, sys.argv[1:])) if contained else {rank.rank for rank in job.ranks}
     for rank in job.ranks:
-        if rank.rank not in here:
+        if own and rank.rank not in own:
             continue
         pid = os.fork()
         if pid == 0:
@@ -64,15 +71,15 @@ def main() -> int:
             run_rank(job, rank, train, gate)
         ranks[os.pidfd_open(pid)] = (rank.rank, pid)
     os.close(gate)
+    # Those that may keep something when they fail have as long as they may wait for an exchange.
+    grace_s = GRACE_S + (job.timeout_s if job.keep and job.keep.on_failure else 0)
     try:
-        code = supervise(ranks, opener)
-        while contained and os.read(sys.stdin.fileno(), 4096):
-            continue
-        return code
+        return supervise(ranks, opener, stdin, grace_s)
     finally:
-        for _, pid in ranks.values():
+        for descriptor, (_, pid) in ranks.items():
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+            os.close(descriptor)
 
 
 def run_rank(job: Job, me: Rank, train: Any, gate: int) -> NoReturn:
@@ -93,32 +100,44 @@ def run_rank(job: Job, me: Rank, train: Any, gate: int) -> NoReturn:
         os._exit(code)
 
 
-def supervise(ranks: dict[int, tuple[int, int]], opener: int) -> int:
-    """Open the gate when told to, report exits; return 0 when every rank exited with 0."""
-    stdin = sys.stdin.fileno()
-    failed = False
+def supervise(
+    ranks: dict[int, tuple[int, int]], opener: int, stdin: IO[bytes], grace_s: float
+) -> int:
+    """Open the gate and kill when told to, report exits; return 0 when every rank exited with 0."""
+    failed = stopped = False
     deadline = float("inf")
-    while ranks and time.monotonic() < deadline:
-        wait_s = max(0.0, deadline - time.monotonic()) if failed else None
-        ready, _, _ = select.select([*ranks, stdin], [], [], wait_s)
-        exits = []
-        for descriptor in ready:
-            if descriptor in ranks:
-                rank, pid = ranks.pop(descriptor)
-                os.close(descriptor)
-                exits.append((os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), rank))
-        # One that was killed comes before those that fail because of it.
-        for code, rank in sorted(exits):
-            report({"kind": "exit", "rank": rank, "code": code})
-            if code and not failed:
-                failed, deadline = True, time.monotonic() + GRACE_S
-        if stdin in ready:
-            if not os.read(stdin, 4096):
-                return 1
-            if opener >= 0:
-                os.close(opener)
-            opener = -1
-    return 1 if failed else 0
+    try:
+        while ranks and time.monotonic() < deadline:
+            wait_s = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
+            ready, _, _ = select.select([*ranks, stdin.fileno()], [], [], wait_s)
+            exits = []
+            for descriptor in ready:
+                if descriptor in ranks:
+                    rank, pid = ranks.pop(descriptor)
+                    os.close(descriptor)
+                    exits.append((os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), rank))
+            # One that was killed comes before those that fail because of it.
+            for code, rank in sorted(exits):
+                report({"kind": "exit", "rank": rank, "code": code})
+                failed |= code != 0
+            if stdin.fileno() in ready:
+                word, _, number = stdin.readline().decode().strip().partition(" ")
+                if not word:
+                    return 1
+                if word == "start" and opener >= 0:
+                    os.close(opener)
+                    opener = -1
+                elif word == "kill":
+                    for descriptor, (rank, _) in ranks.items():
+                        if rank == int(number):
+                            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                stopped |= word == "stop"
+            if failed or stopped:
+                deadline = min(deadline, time.monotonic() + grace_s)
+        return 1 if ranks or failed else 0
+    finally:
+        if opener >= 0:
+            os.close(opener)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import subprocess
+from functools import cache
 from pathlib import Path
 
 _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
@@ -19,11 +20,12 @@ def _check(result: int) -> None:
         raise OSError(error, os.strerror(error))
 
 
+@cache
 def use_names(hosts_file: str) -> None:
     """Let this process and its children see ``hosts_file`` as /etc/hosts, and no name server.
 
-    gloo looks up the name of every peer, and waits 9 s for a name server that no emulated network
-    has. The process gets mounts of its own: nobody else sees this.
+    Once is enough. gloo looks up the name of every peer, and waits 9 s for a name server that no
+    emulated network has. The process gets mounts of its own: nobody else sees this.
     """
     _check(_libc.unshare(_CLONE_NEWNS))
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)

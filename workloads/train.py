@@ -17,6 +17,7 @@ from workloads import strategies, tasks
 from workloads.exchange.replica import Replica
 from workloads.failure import reason
 from workloads.job import Job, Rank
+from workloads.keeping import keeping
 from workloads.wire import counters_of
 
 
@@ -30,19 +31,29 @@ def train(
     torch.set_num_threads(1)
     torch.manual_seed(job.seed)
     begin_ns = time.monotonic_ns()
-    join(job, me)
+    with telling(me, report):
+        join(job, me)
     lesson = tasks.lesson(job, me)
     pace = lesson.pace
     with (
         counters_of(me.interface) as moved,
         strategies.around(lesson.model, job) as replica,
-        telling(me, replica, report),
+        telling(me, report, replica),
+        keeping(job, me, replica) as kept,
     ):
         batch = lesson.batches(me.rank if replica.shard is None else replica.shard, replica.rows)
-        optimizer = replica.optimizer()
-        report({"kind": "ready", "rank": me.rank, "setup_ns": time.monotonic_ns() - begin_ns})
+        optimizer = kept.optimizer
+        report(
+            {
+                "kind": "ready",
+                "rank": me.rank,
+                "setup_ns": time.monotonic_ns() - begin_ns,
+                "first_step": kept.next_step,
+                "received_bytes": kept.received_bytes,
+            }
+        )
         wait()
-        for step in range(job.steps):
+        for step in kept.through(range(kept.next_step, job.steps)):
             start_ns, before = time.monotonic_ns(), moved()
             replica.step = step
             replica.begin_step()
@@ -54,6 +65,7 @@ def train(
             reduced_ns = time.monotonic_ns()
             computed_ns = replica.computed_ns or pace.computed_ns
             optimizer.step()
+            kept.next_step = step + 1
             updated_ns = time.monotonic_ns()
             replica.end_step(step)
             end_ns = time.monotonic_ns()
@@ -86,13 +98,15 @@ def train(
 
 
 @contextmanager
-def telling(me: Rank, replica: Replica, report: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-    """Report which exchange failed, in which step, before the error goes on."""
+def telling(
+    me: Rank, report: Callable[[dict[str, Any]], None], replica: Replica | None = None
+) -> Iterator[None]:
+    """Report what failed before the error goes on: an exchange in a step, or joining the others."""
     try:
         yield
     except RuntimeError as error:
-        event = {"kind": "failed", "rank": me.rank, "step": replica.step}
-        report({**event, "in": replica.waits_for(), "error": reason(error)})
+        where = {"step": replica.step, "in": replica.waits_for()} if replica else {"step": None}
+        report({"kind": "failed", "rank": me.rank, **where, "error": reason(error)})
         raise
 
 
@@ -102,7 +116,7 @@ def join(job: Job, me: Rank) -> None:
     dist.init_process_group(
         "gloo",
         init_method=f"tcp://{job.ranks[0].address}:{job.port}",
-        rank=me.rank,
+        rank=job.place(me),
         world_size=len(job.ranks),
         timeout=timedelta(seconds=job.timeout_s),
     )

@@ -56,7 +56,7 @@ def in_one_step(
     twin: Twin, routes: Routes, strategy: str, **stated: object
 ) -> dict[str, list[float]]:
     """Return what the first step moves over each span."""
-    return expected_run_bytes(twin, [(0, routes)], of(twin, strategy, **stated), 1)
+    return expected_run_bytes(twin, [(0, routes)], of(twin, strategy, **stated), range(1))
 
 
 def test_a_ring_all_reduce_crosses_each_span_once() -> None:
@@ -113,7 +113,7 @@ def test_the_traffic_of_other_strategies_is_not_known() -> None:
 def test_the_traffic_of_every_strategy_is_known() -> None:
     twin = twin_of(scenario_of(ring()))
     for strategy in strategies.names():
-        moved = expected_run_bytes(twin, [(0, routes(twin))], of(twin, strategy), 20)
+        moved = expected_run_bytes(twin, [(0, routes(twin))], of(twin, strategy), range(20))
         assert any(any(ways) for ways in moved.values()), strategy
 
 
@@ -159,7 +159,7 @@ def test_powersgd_sends_all_of_the_first_two_steps() -> None:
     twin = twin_of(scenario_of(tiny()))
     whole = in_one_step(twin, routes(twin), "ddp")["west-east"][0]
     moved = [
-        expected_run_bytes(twin, [(0, routes(twin))], of(twin, "powersgd"), steps)["west-east"][0]
+        expected_run_bytes(twin, [(0, routes(twin))], of(twin, "powersgd"), range(steps))["west-east"][0]
         for steps in (1, 2, 3, 4)
     ]
     assert moved[:2] == pytest.approx([whole, 2 * whole])
@@ -174,11 +174,11 @@ def test_ranks_that_train_alone_send_at_times() -> None:
     once = 400_000 * WIRE
     exchanges = of(twin, "diloco", every=5, half=False)
     for steps, times in ((4, 0), (5, 1), (9, 1), (10, 2), (23, 4)):
-        moved = expected_run_bytes(twin, [(0, routes(twin))], exchanges, steps)
+        moved = expected_run_bytes(twin, [(0, routes(twin))], exchanges, range(steps))
         assert moved["west-east"] == pytest.approx([times * once] * 2)
     halves = of(twin, "streaming-diloco", every=5, fragments=2, half=False)
     for steps, times in ((1, 0), (2, 1), (4, 1), (5, 2), (10, 4), (12, 5)):
-        moved = expected_run_bytes(twin, [(0, routes(twin))], halves, steps)
+        moved = expected_run_bytes(twin, [(0, routes(twin))], halves, range(steps))
         assert moved["west-east"] == pytest.approx([times * once / 2] * 2)
 
 
@@ -192,7 +192,7 @@ def test_exchanges_of_the_parts_of_a_run_add_up(every: int) -> None:
 
 def test_messages_take_something_both_ways_besides_their_data() -> None:
     twin = twin_of(scenario_of(tiny()))
-    slack = message_slack(twin, [(0, routes(twin))], of(twin, "ddp"), 10)
+    slack = message_slack(twin, [(0, routes(twin))], of(twin, "ddp"), range(10))
     # Two buckets; a ring of two ranks sends four messages for each, and is sent as many.
     assert slack["west-east"] == pytest.approx([10 * 2 * 2 * 4 * MESSAGE_BYTES * WIRE] * 2)
 
@@ -200,7 +200,7 @@ def test_messages_take_something_both_ways_besides_their_data() -> None:
 def test_routes_may_change_during_a_run() -> None:
     twin = twin_of(scenario_of(ring()))
     direct, detour = routes(twin), routes(twin, avoiding="north-south")
-    found = expected_run_bytes(twin, [(0, direct), (8, detour)], of(twin, "ddp"), steps=10)
+    found = expected_run_bytes(twin, [(0, direct), (8, detour)], of(twin, "ddp"), range(10))
     before, after = (in_one_step(twin, it, "ddp") for it in (direct, detour))
     for span, ways in found.items():
         assert ways == pytest.approx(
@@ -235,13 +235,13 @@ def test_a_step_in_which_routes_change_goes_either_way() -> None:
 def test_a_flow_of_several_ways_takes_one_of_them() -> None:
     twin = twin_of(scenario_of(ring()))
     ways = routes(twin)
-    assert not any(map(any, splitting_slack(twin, [(0, ways)], of(twin, "ddp"), 10).values()))
+    assert not any(map(any, splitting_slack(twin, [(0, ways)], of(twin, "ddp"), range(10)).values()))
     per_edge = 2 * 5 / 6 * 1_000_000 * WIRE
     # The flow from south to north, a fourth of whose kind go around by the east.
     around = {"north-south": [0, 0.75], "south-east": [0.25, 0], "north-east": [0, 0.25]}
     ways["south-w1"]["north-w2"] = around
-    expected = expected_run_bytes(twin, [(0, ways)], of(twin, "ddp"), 10)
-    slack = splitting_slack(twin, [(0, ways)], of(twin, "ddp"), 10)
+    expected = expected_run_bytes(twin, [(0, ways)], of(twin, "ddp"), range(10))
+    slack = splitting_slack(twin, [(0, ways)], of(twin, "ddp"), range(10))
     assert expected["north-south"] == pytest.approx([0, 7.5 * per_edge])
     assert slack["north-south"] == pytest.approx([0, 7.5 * per_edge])
     assert expected["south-east"] == pytest.approx([2.5 * per_edge, 10 * per_edge])
@@ -251,10 +251,10 @@ def test_a_flow_of_several_ways_takes_one_of_them() -> None:
 def test_what_a_campus_is_sent_enters_it_on_any_route() -> None:
     twin = twin_of(scenario_of(ring()))
     per_edge = 2 * 5 / 6 * 1_000_000 * WIRE
-    least = expected_arrivals(twin, of(twin, "ddp"), steps=10)
+    least = expected_arrivals(twin, of(twin, "ddp"), range(10))
     assert least == pytest.approx(dict.fromkeys(("north", "south", "east"), 10 * per_edge))
     for ways in (routes(twin), routes(twin, avoiding="north-south")):
-        moved = expected_run_bytes(twin, [(0, ways)], of(twin, "ddp"), 10)
+        moved = expected_run_bytes(twin, [(0, ways)], of(twin, "ddp"), range(10))
         for campus, entered in arrivals(twin.graph, moved).items():
             assert entered >= 0.999 * least[campus]
     lost = {span: [0.0, 0.0] for span in twin.graph.spans}

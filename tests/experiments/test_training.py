@@ -44,7 +44,7 @@ def train(tmp_path: Path) -> Iterator[Callable[..., Training]]:
         ]
         training = Training(tmp_path / "launcher.log", launchers)
         started.append(training)
-        training.assign(loopback_job(tmp_path, ranks=len(scripts)))
+        training.assign(loopback_job(tmp_path, ranks=3))
         return training
 
     yield train
@@ -115,10 +115,16 @@ def test_a_launcher_that_ends_is_named_before_the_ranks_that_miss_it(
     assert failure(training) == f"the container of rank 1 ended{said}"
 
 
-def test_one_that_has_finished_may_end_before_the_others(train: Callable[..., Training]) -> None:
-    training = train([[0, exit_of(0, 0)], [0, 0]], [[0.4, step(1)]])
-    events = heard(training, 2)
-    assert events == [exit_of(0, 0), step(1)]
+def test_what_was_lost_is_known_once_the_job_is_over(train: Callable[..., Training]) -> None:
+    failed = {"kind": "failed", "rank": 0, "step": 3, "in": None, "error": "Connection closed"}
+    over = {"kind": "over"}
+    training = train(
+        [[0, failed], [0, exit_of(0, 1)], [0.3, over]],
+        [[0.1, exit_of(1, -9)], [0, exit_of(2, 1)], [0.2, over]],
+    )
+    assert failure(training).startswith("rank 1 (w1) was killed by signal 9")
+    training.finish()
+    assert training.lost == {1, 2}, "rank 0 lives on in what it kept"
 
 
 def test_a_rank_that_gave_up_says_in_which_exchange_and_of_which_host(

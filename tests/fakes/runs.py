@@ -8,7 +8,7 @@ from typing import Any
 from experiments.coherence import PhasePlan, SystemStep, system_steps
 from experiments.record import Record
 from experiments.scenario import Scenario
-from experiments.session import Session, SpanCounters
+from experiments.session import LegRun, Session, SpanCounters
 from experiments.twin import Twin, twin_of
 from tests.fakes.scenarios import scenario_of, tiny
 from tests.fakes.steps import MS, rank_step
@@ -67,6 +67,8 @@ class FakeRun:
         ]
         reference = dict.fromkeys(self.twin.graph.spans, self.twin.reference)
         self.session = Session(phases, [reference, self.twin.initial, self.twin.final], snapshots)
+        begun, *_, ended = snapshots
+        self.session.legs = [LegRun(tuple(range(ranks)), 0, 1000 * MS, begun, ended)]
 
     @property
     def steps(self) -> list[SystemStep]:

@@ -87,6 +87,7 @@ class Launcher:
     def __init__(self, *ranks: str) -> None:
         self.events: list[dict[str, Any]] = []
         self._unread = b""
+        self.input_ended = False
         self.process = subprocess.Popen(
             [sys.executable, "-m", "workloads", *ranks],
             stdin=subprocess.PIPE,
@@ -103,6 +104,7 @@ class Launcher:
     def close_input(self) -> None:
         assert self.process.stdin
         self.process.stdin.close()
+        self.input_ended = True
 
     def read(self, timeout_s: float = 30.0) -> bool:
         """Take in what is reported next; return False at the end."""
@@ -132,7 +134,10 @@ class Launcher:
         self.send("start")
 
     def finish(self, timeout_s: float = 40.0) -> int:
-        """Read to the end; return the exit code."""
+        """Read until the job is over, end the launcher; return the exit code."""
+        if not self.input_ended:
+            self.until(lambda: bool(self.of("over")), timeout_s)
+            self.close_input()
         deadline = time.monotonic() + timeout_s
         while self.read():
             assert time.monotonic() < deadline

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -38,9 +39,27 @@ class AveragingReplica(Replica):
     def end_step(self, step: int) -> None:
         """Average where the period ends."""
         self._apart += 1
-        if self._apart == self._every:
+        self.catch_up()
+
+    @property
+    def due(self) -> bool:
+        """Return whether the period has ended without an average."""
+        return self._apart == self._every
+
+    def catch_up(self) -> None:
+        """Average where the period has ended."""
+        if self.due:
             self.synchronise()
             self._apart = 0
+
+    def state(self) -> dict[str, Any]:
+        """Return the parameters, and for how many steps they were trained alone."""
+        return {**super().state(), "apart": self._apart}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        super().restore(state)
+        self._apart = state["apart"]
 
     def synchronise(self) -> None:
         """Take the mean of all ranks' parameters."""
@@ -102,6 +121,17 @@ class OuterReplica(AveragingReplica):
         self._local = local
         self._outer_values = flat(list(model.parameters()))
         self._outer = local.outer(self._outer_values)
+
+    def state(self) -> dict[str, Any]:
+        """Return also what all ranks last agreed on, and the outer step's momentum."""
+        outer = {"values": self._outer_values, "optimizer": self._outer.state_dict()}
+        return {**super().state(), "outer": outer}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        super().restore(state)
+        self._outer_values.copy_(state["outer"]["values"])
+        self._outer.load_state_dict(state["outer"]["optimizer"])
 
     def optimizer(self) -> torch.optim.Optimizer:
         """Make this rank's own."""

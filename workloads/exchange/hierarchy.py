@@ -52,8 +52,8 @@ class Campuses:
     def __init__(self, job: Job) -> None:
         """Create the groups; every rank must do so."""
         sites: dict[str, list[int]] = {}
-        for rank in job.ranks:
-            sites.setdefault(rank.site, []).append(rank.rank)
+        for place, rank in enumerate(job.ranks):
+            sites.setdefault(rank.site, []).append(place)
         campuses = list(sites.values())
         mine = next(campus for campus in campuses if dist.get_rank() in campus)
         self._place = mine.index(dist.get_rank())

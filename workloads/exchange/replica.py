@@ -101,6 +101,22 @@ class Replica:
         """Return what must be bit-identical on all ranks before the next step, if anything."""
         return list(self.model.parameters())
 
+    def state(self) -> dict[str, Any]:
+        """Return what training goes on from, beside the optimizer's state."""
+        return {"model": self.model.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned, here or on another rank."""
+        self.model.load_state_dict(state["model"])
+
+    @property
+    def due(self) -> bool:
+        """Return whether ranks should have met after the last step, and could not."""
+        return False
+
+    def catch_up(self) -> None:
+        """Meet where that is due, as it then is on all ranks."""
+
     def communicates(self) -> None:
         """Note that bytes leave now."""
         if not self.first_communication_ns:
@@ -147,7 +163,7 @@ class BucketReplica(Replica):
         *,
         overlap: bool = True,
     ) -> None:
-        """Wrap ``model``; its parameters are broadcast from rank 0.
+        """Wrap ``model``, which is alike on all ranks already and is not broadcast.
 
         ``hook`` takes a `torch.distributed.GradBucket` and promises the averaged gradients; without
         ``overlap`` it is called after the whole backward pass only.
@@ -156,7 +172,10 @@ class BucketReplica(Replica):
         self._hook = hook
         self._average = self._begin if overlap else Deferred(self._begin)
         self.module = DistributedDataParallel(
-            model, bucket_cap_mb=bucket_bytes / 2**20, gradient_as_bucket_view=True
+            model,
+            bucket_cap_mb=bucket_bytes / 2**20,
+            gradient_as_bucket_view=True,
+            init_sync=False,
         )
         self.module.register_comm_hook(None, self._meet)
 

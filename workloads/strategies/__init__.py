@@ -5,6 +5,8 @@ folder: it takes the model, the job and its options, and yields a `Replica` for 
 The first sentence of its docstring is what users read. Beside it the file declares:
 
 - ``SYNCHRONOUS``: whether the parameters of all ranks must be bit-identical after every step;
+- ``RESUMES``, if it does: whether each rank holds all that training goes on from, so that ranks may
+  be lost, leave and join;
 - ``OPTIONS``, if it has any: what the scenario may state, by name;
 - ``refuse(sites, options)``, if it cannot always run: why not, or None. Pure;
 - ``TASK``, if it trains only that one.
@@ -48,11 +50,13 @@ class Declaration:
             not, ranks agree on something else, or only at times: see `Replica.agreed`.
         options: what a scenario may state.
         about: the first sentence of its docstring.
+        resumes: whether ranks may be lost, leave and join.
     """
 
     synchronous: bool
     options: Mapping[str, Option]
     about: str
+    resumes: bool
 
 
 def names() -> list[str]:
@@ -75,7 +79,12 @@ def declaration(name: str) -> Declaration:
     """Return what the strategy of that name declares."""
     module = _module(name)
     sentence = (load(name).__doc__ or "").strip().partition("\n")[0]
-    return Declaration(module.SYNCHRONOUS, getattr(module, "OPTIONS", {}), sentence)
+    return Declaration(
+        module.SYNCHRONOUS,
+        getattr(module, "OPTIONS", {}),
+        sentence,
+        getattr(module, "RESUMES", False),
+    )
 
 
 def descriptions() -> dict[str, str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workloads.job import Job
 
 SYNCHRONOUS = True
+RESUMES = True
 OPTIONS = {
     "overlap": Option(True, "let buckets meet beside backward; else all meet after it"),
 }

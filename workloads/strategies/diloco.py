@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workloads.job import Job
 
 SYNCHRONOUS = False
+RESUMES = True
 OPTIONS = {
     "every": Option(10, "inner steps to one outer step; the paper takes 500", least=1),
     "inner_rate": Option(0.0004, "learning rate of each rank's AdamW", least=1e-9),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from workloads.job import Job
 
 SYNCHRONOUS = True
+RESUMES = True
 
 
 @contextmanager

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workloads.job import Job
 
 SYNCHRONOUS = False
+RESUMES = True
 OPTIONS = {"every": Option(10, "steps from one average to the next", least=1)}
 
 

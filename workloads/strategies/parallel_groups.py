@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workloads.job import Job
 
 SYNCHRONOUS = True
+RESUMES = True
 OPTIONS = {"connections": Option(4, "between each pair of ring neighbours", least=1, most=64)}
 
 
