@@ -8,6 +8,7 @@ from experiments import scaling
 from experiments.outages import (
     HOUR_NS,
     Interval,
+    black_hole,
     by_hand,
     drawn,
     faded_state,
@@ -91,6 +92,8 @@ def changes_of(span: str, scenario: Scenario) -> list[Change]:
                 emulated = scaling.emulated(real, scenario)
                 down = failed_state(real, _backup(plant, scenario)) if fails else None
                 down = down and scaling.emulated(down, scenario)
+                if event is not None and event.silent:
+                    down = black_hole(emulated)
                 faded = None
                 if scenario.network.outages and fades_of(plant):
                     faded = scaling.emulated(faded_state(real, plant), scenario)

@@ -82,7 +82,7 @@ def system_steps(records: Sequence[dict[str, Any]], ranks: int | Sequence[int]) 
         start_ns = min(record["start_ns"] for record in group)
         end_ns = max(record["end_ns"] for record in group)
         computed_ns = [record["computed_ns"] for record in group]
-        before_ns = steps[-1].end_ns if steps and steps[-1].step == number - 1 else start_ns
+        before_ns = steps[-1].end_ns if steps else start_ns
         steps.append(
             SystemStep(
                 step=number,

@@ -50,7 +50,7 @@ class Conductor:
         self._twin, self._job, self._network, self._training = twin, job, network, training
         self._record, self._observer, self._session = record, observer, session
         self._pending = planned_happenings(twin)
-        self._gone: set[int] = set()  # ranks that faults took, until their campus joins again
+        self._gone: set[int] = set()  # ranks that faults took, until their campus rejoins
         self._next_step = self._jobs = self._vain = 0
         self._pace = _Pace()
         self._sampled_ns = self._looked_ns = 0
@@ -181,7 +181,7 @@ class Conductor:
             happenings = self._pending.pop(0)
             at = happenings[0].step
             returning = {
-                it.campus for it in self._twin.moves if it.kind == "join" and it.step == at
+                it.campus for it in self._twin.moves if it.kind == "rejoin" and it.step == at
             }
             self._gone -= {rank for rank in self._gone if self._twin.sites[rank] in returning}
             apply(

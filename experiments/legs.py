@@ -14,7 +14,10 @@ import networkx as nx
 
 
 class Move(NamedTuple):
-    """From a step on, a campus takes part in training (``join``), or no longer (``leave``)."""
+    """From a step on, a campus takes part in training (``join``), or no longer (``leave``).
+
+    By ``rejoin``, those of its ranks do again that were lost.
+    """
 
     step: int
     kind: str
@@ -39,6 +42,7 @@ def planned(sites: Sequence[str], moves: Sequence[Move], step: int) -> list[int]
 
     A campus that joins first is not there before.
     """
+    moves = [move for move in moves if move.kind != "rejoin"]
     first = {move.campus: move.kind for move in reversed(moves)}
     away = {campus for campus, kind in first.items() if kind == "join"}
     for move in moves:

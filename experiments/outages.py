@@ -108,6 +108,11 @@ def faded_state(state: Duplex, plant: Plant) -> Duplex:
     )
 
 
+def black_hole(state: Duplex) -> Duplex:
+    """Return what a span is while it loses every frame, and no port goes down."""
+    return Duplex(*(replace(way, loss=Loss(1.0)) for way in state.ways))
+
+
 def failed_state(state: Duplex, backup: LinkState | None) -> Duplex:
     """Return what a span is while it has failed: down, or its backup."""
     if backup:

@@ -13,6 +13,8 @@ from topologies.emulation.lab import HOST_INTERFACE
 from workloads.job import Job, Keep, Rank
 
 RENDEZVOUS_PORT = 29_500
+CHECKPOINT = 10
+"""Steps from one checkpoint to the next where ranks are to restart."""
 
 
 def job_of(scenario: Scenario, twin: Twin, network: Network, hosts_file: Path, logs: Path) -> Job:
@@ -55,7 +57,7 @@ def _keep(scenario: Scenario, twin: Twin, folder: Path) -> Keep | None:
     recovery = scenario.workload.recovery
     if recovery == "none" and not twin.moves:
         return None
-    every = scenario.workload.checkpoint if recovery == "restart" else None
+    every = scenario.workload.checkpoint or CHECKPOINT if recovery == "restart" else None
     return Keep(str(folder), every, on_failure=recovery == "continue")
 
 

@@ -94,6 +94,7 @@ def phase_results(
             }
         )
     return {
+        "workers": min(step.ranks for step in reference),
         "steps_per_s": round(usual, 4),
         "step_ms": step_ms(reference),
         "loss": loss_of(reference) if learns else None,

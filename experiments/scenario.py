@@ -120,7 +120,9 @@ class WorkloadSpec(FileModel):
         description="when ranks are lost: fail at once, let all restart from a checkpoint, "
         "or go on with those that are left",
     )
-    checkpoint: int = Field(10, ge=1, description="steps from one to the next, for restart")
+    checkpoint: int | None = Field(
+        None, ge=1, description="steps from one to the next, 10 without it; for recovery: restart"
+    )
 
     @property
     def compute(self) -> int:
@@ -135,6 +137,8 @@ class WorkloadSpec(FileModel):
             raise ValueError("bucket must be above 0")
         if self.timeout is not None and self.timeout < 10**9:
             raise ValueError("timeout must be 1 s or more")
+        if self.checkpoint is not None and self.recovery != "restart":
+            raise ValueError('checkpoint needs "recovery: restart", which goes back to it')
         if self.steps <= self.reference_steps:
             raise ValueError(
                 f"steps ({self.steps}) must be more than reference_steps ({self.reference_steps}), "
@@ -349,9 +353,16 @@ class Scenario(FileModel):
         for index, event in enumerate(self.timeline):
             if event.kind not in MOVES:
                 continue
+            recovery = self.workload.recovery
+            if event.kind == "rejoin":
+                if recovery != "continue":
+                    raise ValueError(
+                        f"timeline.{index}.rejoin: needs workload.recovery: continue, which leaves "
+                        f"lost ranks out; it is {recovery}"
+                    )
+                continue
             there = {self.sites[rank] for rank in planned(self.sites, moves, event.at - 1)}
-            may_be_lost = self.workload.recovery == "continue"
-            if (event.target in there) == (event.kind == "join") and not may_be_lost:
+            if (event.target in there) == (event.kind == "join"):
                 state = "takes part already" if event.kind == "join" else "does not take part then"
                 raise ValueError(f"timeline.{index}.{event.kind}: {event.target} {state}")
         for step in (0, *(move.step for move in moves)):

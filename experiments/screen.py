@@ -82,6 +82,11 @@ def show_result(console: Console, result: dict[str, Any]) -> None:
         console.print(_phase_table(result))
         if "serving" in result["reference"]:
             console.print(_service_table(result))
+    if result["interruptions"]:
+        console.print(_interruption_table(result))
+        console.print(
+            Text(f"Goodput {result['goodput']:.2f}: the share of time in steps that count.")
+        )
     console.print(Text(result["headline"], style="bold"))
     if sentence := loss_sentence(result):
         console.print(Text(sentence))
@@ -132,6 +137,25 @@ def _service_table(result: dict[str, Any]) -> Table:
             f"{serving['requests_per_s']:.2f}",
             _ms(latency["p50"]),
             _ms(latency["p99"]),
+        )
+    return table
+
+
+def _interruption_table(result: dict[str, Any]) -> Table:
+    table = Table(show_edge=False, pad_edge=False)
+    table.add_column("before step", justify="right")
+    table.add_column("because")
+    for name in ("workers", "steps again", "state sent", "back after"):
+        table.add_column(name, justify="right")
+    for it in result["interruptions"]:
+        back_s = it["recovery_s"]
+        table.add_row(
+            str(it["step"]),
+            Text(it["cause"].partition("\n")[0]),
+            str(it["workers"]),
+            str(it["lost_steps"]),
+            f"{it['state_bytes'] / 1e6:.3f} MB",
+            "-" if back_s is None else f"{back_s:.1f} s",
         )
     return table
 

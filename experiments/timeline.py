@@ -36,12 +36,13 @@ DONE = {
     "kill": "killed",
     "leave": "left",
     "join": "joined",
+    "rejoin": "rejoined",
 }
 """What each kind of event has done to its target, as phases and figures say it."""
 
 ROUTING = ("drain", "undrain", "policy")
 """The kinds of events that change where traffic goes, and no span."""
-MOVES = ("leave", "join")
+MOVES = ("leave", "join", "rejoin")
 """The kinds of events by which campuses take part in training, or no longer."""
 SPANS = tuple(kind for kind in DONE if kind not in (*ROUTING, *MOVES, "kill"))
 """The kinds of events that happen to spans."""
@@ -61,11 +62,11 @@ class TimelineEvent(FileModel):
 
     ``{upgrade: SPAN, with: NAME}`` (``for: 2 s`` the work takes the span down), ``{drain: SPAN}``
     before it and ``{undrain: SPAN}`` after, ``{policy: NAME}``, ``{age: SPAN, by: 5 years}``,
-    ``{fail: SPAN or DUCT, for: 2 s}`` (several ``times`` it flaps, as long up in between),
-    ``{restore: SPAN or DUCT}`` after a ``{fail: ...}`` that says no end. A campus in place of a
-    span is all of its spans: it is cut off. ``{kill: WORKER}`` kills a rank; by ``{leave: CAMPUS}``
-    and ``{join: CAMPUS}`` training goes on without it, or with it; who joins first was not there
-    before.
+    ``{fail: SPAN or DUCT, for: 2 s}`` (several ``times`` it flaps, as long up in between; ``silent:
+    true`` leaves its ports up), ``{restore: SPAN or DUCT}`` after a ``{fail: ...}`` that says no
+    end. A campus in place of a span is all of its spans: it is cut off. ``{kill: WORKER}`` kills a
+    rank; by ``{leave: CAMPUS}`` and ``{join: CAMPUS}`` training goes on without it, or with it; who
+    joins first was not there before. ``{rejoin: CAMPUS}`` brings lost ranks of a campus back.
     """
 
     at: AtStep
@@ -78,6 +79,7 @@ class TimelineEvent(FileModel):
         None, gt=0, alias="for", description="how long the span stays down, in real time"
     )
     times: int = Field(1, ge=1, le=1000, description="how often it fails")
+    silent: bool = Field(False, description="loses every frame, but ports stay up: a black hole")
     restore: Name | None = Field(None, description="what to bring back")
     drain: Name | None = Field(None, description="the span that all traffic is led around")
     undrain: Name | None = Field(None, description="the span that traffic may use again")
@@ -85,6 +87,7 @@ class TimelineEvent(FileModel):
     kill: Name | None = Field(None, description="the worker whose rank is killed: CAMPUS-w1")
     leave: Name | None = Field(None, description="the campus that training goes on without")
     join: Name | None = Field(None, description="the campus that takes part from now on")
+    rejoin: Name | None = Field(None, description="the campus whose lost ranks take part again")
 
     @model_validator(mode="after")
     def _one_kind(self) -> TimelineEvent:
@@ -101,6 +104,8 @@ class TimelineEvent(FileModel):
             raise ValueError(f'"for" does not belong to {kind}')
         if self.times > 1 and kind != "fail":
             raise ValueError(f'"times" does not belong to {kind}')
+        if self.silent and (kind != "fail" or self.for_ is None):
+            raise ValueError('"silent" belongs to a fail that says "for" how long')
         if self.times > 1 and self.for_ is None:
             raise ValueError('times needs "for": how long each outage lasts')
         return self

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from experiments import fidelity
+from experiments.goodput import goodput
 from experiments.learning import task_result, time_to_loss
 from experiments.manifest import manifest_of
 from experiments.report import write_report
@@ -52,7 +53,13 @@ class Loads(HTMLParser):
 
 
 def page_of(
-    folder: Path, *, steps: int = 14, phases: int = 3, error: str | None = None, **changes: Any
+    folder: Path,
+    *,
+    steps: int = 14,
+    phases: int = 3,
+    error: str | None = None,
+    interruptions: list[dict[str, Any]] | None = None,
+    **changes: Any,
 ) -> Loads:
     run = FakeRun(folder / "run", tiny(**changes))
     run.record.steps = [step for step in run.record.steps if step["step"] < steps]
@@ -87,6 +94,8 @@ def page_of(
         "reference": reference,
         "phases": found,
         "time_to_loss": time_to_loss(run.steps, run.scenario.target.loss, Fraction(1)),
+        "goodput": goodput(run.steps),
+        "interruptions": interruptions or [],
         "events": event_results(run.record.events, run.steps, session.phases),
     }
     result["headline"] = headline(result)
@@ -117,6 +126,14 @@ def test_a_finished_run_is_told_from_headline_to_command(tmp_path: Path) -> None
         assert word in text
 
 
+def test_an_interruption_is_told_with_what_it_cost(tmp_path: Path) -> None:
+    it = {"step": 9, "cause": "rank 1 (east-w1) was <killed>", "workers": 1, "lost_steps": 3}
+    cost = {"state_bytes": 4_200_000, "recovery_s": 2.34}
+    page = page_of(tmp_path, interruptions=[{**it, **cost}])
+    for word in ("rank 1 (east-w1) was <killed>", "4.200 MB", "2.3 s", "Goodput 1.00", "workers"):
+        assert word in page.text
+
+
 def test_requests_that_were_answered_are_told(tmp_path: Path) -> None:
     run = FakeRun(tmp_path / "run")
     for record in run.record.steps:
@@ -128,6 +145,7 @@ def test_requests_that_were_answered_are_told(tmp_path: Path) -> None:
     assert phases[0]["serving"]["requests_per_s"] == 10.0
     result: dict[str, Any] = {
         "run": "abc123",
+        "interruptions": [],
         "fidelity": fidelity.verdict([]),
         "backend": {"impairer": "relay", "datapath": "user", "runtime": "namespace"},
         "task": task_result(run.twin.model),

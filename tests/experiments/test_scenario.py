@@ -24,7 +24,7 @@ EVENT = {"at": "step 9", "upgrade": "west-east", "with": "coherent-400g"}
 BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "unknown key": (
         {"workload__stepps": 3},
-        ("workload.stepps: unknown key", "allowed: bucket, compute", 'did you mean "steps"?'),
+        ("workload.stepps: unknown key", "allowed: bucket, checkpoint", 'did you mean "steps"?'),
     ),
     "unknown key at the top": (
         {"timline": []},
@@ -33,6 +33,29 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
             "allowed: catalogue, controller, emulate",
             'did you mean "timeline"?',
         ),
+    ),
+    "a worker that is not there": (
+        {"workload__recovery": "restart", "timeline": [{"at": "step 9", "kill": "east-w2"}]},
+        ('timeline.0.kill: unknown worker "east-w2"', 'did you mean "east-w1"?'),
+    ),
+    "nobody left to train with": (
+        {"timeline": [{"at": "step 9", "leave": "east"}]},
+        ("workload.strategy: ddp cannot run from step 9 on, with west", "one worker alone"),
+    ),
+    "who is there cannot join": (
+        {
+            "network__campuses__west__workers": 2,
+            "timeline": [{"at": "step 8", "leave": "east"}, {"at": "step 9", "leave": "east"}],
+        },
+        ("timeline.1.leave: east does not take part then",),
+    ),
+    "a strategy that cannot recover": (
+        {"workload__recovery": "restart", "workload__strategy": "top-k"},
+        ("workload.strategy: top-k cannot go on with other ranks", "ddp, diloco, fp16"),
+    ),
+    "a checkpoint that nobody goes back to": (
+        {"workload__checkpoint": 5},
+        ('checkpoint needs "recovery: restart"',),
     ),
     "unknown runtime": (
         {"emulate__runtime": "dokcer"},
@@ -58,7 +81,7 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"timeline": [{**EVENT, "step": 3}]},
         (
             "timeline.0.step: unknown key",
-            "allowed: age, at, by, drain, fail, for, policy",
+            "allowed: age, at, by, drain, fail, for, join, kill, leave, policy, rejoin",
         ),
     ),
     "wrong unit": (

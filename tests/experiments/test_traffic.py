@@ -159,7 +159,9 @@ def test_powersgd_sends_all_of_the_first_two_steps() -> None:
     twin = twin_of(scenario_of(tiny()))
     whole = in_one_step(twin, routes(twin), "ddp")["west-east"][0]
     moved = [
-        expected_run_bytes(twin, [(0, routes(twin))], of(twin, "powersgd"), range(steps))["west-east"][0]
+        expected_run_bytes(twin, [(0, routes(twin))], of(twin, "powersgd"), range(steps))[
+            "west-east"
+        ][0]
         for steps in (1, 2, 3, 4)
     ]
     assert moved[:2] == pytest.approx([whole, 2 * whole])
@@ -235,7 +237,9 @@ def test_a_step_in_which_routes_change_goes_either_way() -> None:
 def test_a_flow_of_several_ways_takes_one_of_them() -> None:
     twin = twin_of(scenario_of(ring()))
     ways = routes(twin)
-    assert not any(map(any, splitting_slack(twin, [(0, ways)], of(twin, "ddp"), range(10)).values()))
+    assert not any(
+        map(any, splitting_slack(twin, [(0, ways)], of(twin, "ddp"), range(10)).values())
+    )
     per_edge = 2 * 5 / 6 * 1_000_000 * WIRE
     # The flow from south to north, a fourth of whose kind go around by the east.
     around = {"north-south": [0, 0.75], "south-east": [0.25, 0], "north-east": [0, 0.25]}

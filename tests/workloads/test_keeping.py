@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def ready(events: Events, key: str) -> dict[int, int]:
 def last_hash(events: Events) -> str:
     found = {event["hash"] for event in events if event["kind"] == "trained"}
     assert len(found) == 1, "replicas are bit-identical"
-    return found.pop()
+    return str(found.pop())
 
 
 @pytest.mark.parametrize(
