@@ -44,6 +44,7 @@ class Point:
 
     Attributes:
         settling: first steps, in which TCP still goes by the state before.
+        queue_bytes: of each way; 0 for that of the bandwidth-delay product.
     """
 
     rtt_ms: float
@@ -51,12 +52,14 @@ class Point:
     rate_mbps: float
     steps: int
     settling: int = 2
+    queue_bytes: int = 0
 
     def state(self, mtu: int) -> Duplex:
         """Return the state of both ways."""
         delay_ns = round(self.rtt_ms * 1e6 / 2)
+        rate_bps, loss = round(self.rate_mbps * 1e6), Loss(self.loss)
         return Duplex.both(
-            LinkState(round(self.rate_mbps * 1e6), delay_ns, loss=Loss(self.loss), mtu=mtu)
+            LinkState(rate_bps, delay_ns, loss=loss, mtu=mtu, queue_bytes=self.queue_bytes)
         )
 
 
