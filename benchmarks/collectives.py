@@ -22,8 +22,8 @@ round of a collective then takes so much longer."""
 RATE_MBPS = 1000 / STRETCH
 BYTES = 64 * 2**20
 QUEUE_BYTES = 64 * 10**6
-"""Of the spans: so deep that they lose nothing by it, as the relay of the figures before. With one of
-the bandwidth-delay product, a ring at 2 ms takes a fifth longer."""
+"""Of the spans: so deep that they lose nothing by it, as the relay of the figures before. With one
+of the bandwidth-delay product, a ring at 2 ms takes a fifth longer."""
 LOSSY_BYTES, LOSSY_MBPS, LOSSY_RTT_MS = 16 * 2**20, 300.0, 10.0
 RING, HIERARCHY, LOSS, OUTAGE = 0.05, 0.10, 0.15, 0.15
 """How far from the figures before ours may lie."""
@@ -49,8 +49,8 @@ def run(quick: bool) -> Study:
         f"divided by {STRETCH}, by which rates and delays are stretched; median of "
         f"{STEPS - SETTLING} steps, from when the last rank had computed.",
         "Losses: 16 MiB at 300 Mbit/s, packets of 1500 B, best of five; nothing is stretched.",
-        "Outages: both ways of the span lose everything from when a step's ranks compute; what the step "
-        "takes beyond the others.",
+        "Outages: both ways of the span lose everything from when a step's ranks compute; what the "
+        "step takes beyond the others.",
     ]
     return study
 
