@@ -10,6 +10,7 @@ from typing import Any
 from controller.client import ControllerClient
 from experiments.errors import RanksLost, RunFailed
 from experiments.happenings import apply, planned_happenings
+from experiments.launching import LAST_WORDS
 from experiments.legs import Leg, leg_from, within_reach
 from experiments.network import Network
 from experiments.record import Record
@@ -80,7 +81,7 @@ class Conductor:
             self._follow(leg)
         except RanksLost as loss:
             if run is not None:
-                run.fault = str(loss)
+                run.fault = str(loss).partition(LAST_WORDS)[0]
             self._training.finish()
             self._vain = 0 if self._next_step > before else self._vain + 1
             self._lose(leg, loss)

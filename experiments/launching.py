@@ -13,6 +13,7 @@ from typing import IO, Any
 from experiments.errors import RunFailed
 
 TAIL_LINES = 12
+LAST_WORDS = "; the end of its log:"
 
 
 class Launcher:
@@ -100,7 +101,7 @@ def last_words(log: Path, why: str | None) -> str:
     except OSError:
         lines = []
     said = "\n".join(f"  {line}" for line in lines[-TAIL_LINES:])
-    return f"; the end of its log:\n{said}" if said else "; its log is empty"
+    return f"{LAST_WORDS}\n{said}" if said else "; its log is empty"
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -151,7 +151,7 @@ def _interruption_table(result: dict[str, Any]) -> Table:
         back_s = it["recovery_s"]
         table.add_row(
             str(it["step"]),
-            Text(it["cause"].partition("\n")[0]),
+            Text(it["cause"]),
             str(it["workers"]),
             str(it["lost_steps"]),
             f"{it['state_bytes'] / 1e6:.3f} MB",
