@@ -111,7 +111,7 @@ def join(job: Job, me: Rank) -> None:
 def bits_of(tensors: Iterable[torch.Tensor] | None) -> str | None:
     """Return 64 bits of hash of every bit of some tensors; None of none.
 
-    Nobody forges parameters, so XXH3: as good against accidents as SHA-256, in a fortieth of its
+    Nobody forges parameters, so XXH3: as good against accidents as SHA-256, in a thirtieth of its
     time (https://xxhash.com).
     """
     if tensors is None:
