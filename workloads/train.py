@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from hashlib import sha256
 from typing import Any
 
 import torch
 import torch.distributed as dist
+from xxhash import xxh3_64
 
 from workloads import strategies, tasks
 from workloads.exchange.replica import Replica
@@ -123,10 +123,14 @@ def join(job: Job, me: Rank) -> None:
 
 
 def bits_of(tensors: Iterable[torch.Tensor] | None) -> str | None:
-    """Return a hash of every bit of some tensors; None of none."""
+    """Return 64 bits of hash of every bit of some tensors; None of none.
+
+    Nobody forges parameters, so XXH3: as good against accidents as SHA-256, in a thirtieth of its
+    time (https://xxhash.com).
+    """
     if tensors is None:
         return None
-    digest = sha256()
+    digest = xxh3_64()
     for tensor in tensors:
         digest.update(tensor.detach().numpy().data)
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
