@@ -21,7 +21,7 @@ from pydantic import (
 from controller import policies
 from experiments import strategyoptions
 from experiments.computespec import ComputeSpec, StragglersSpec, compute_of
-from experiments.legs import Move, planned
+from experiments.movecheck import check_moves
 from experiments.runtimespec import RuntimeSpec, runtime_named
 from experiments.taskspec import TaskSpec, task_of
 from experiments.timeline import MOVES, TimelineEvent
@@ -255,13 +255,20 @@ class Scenario(FileModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
+        chosen = self.workload.strategy
         workers = sum(campus.workers for campus in self.network.campuses.values())
         if workers < 2:
             raise ValueError("network: one worker alone has nobody to train with; add workers")
         self._check_names()
         self._check_drains()
         self._check_strategy()
-        self._check_moves()
+        check_moves(
+            self.timeline,
+            self.sites,
+            self.workload.recovery,
+            chosen.name,
+            chosen.options,
+        )
         self._check_task()
         before = self.workload.reference_steps
         for index, event in enumerate(self.timeline):
@@ -339,39 +346,6 @@ class Scenario(FileModel):
                 f"nothing could be compared with it; let them meet every {reference} steps or "
                 f"more often, or make workload.reference_steps {every} or more"
             )
-
-    def _check_moves(self) -> None:
-        """Raise ValueError, located, where ranks cannot be lost, leave or join as it is said."""
-        chosen, where = self.workload.strategy, "workload.strategy"
-        moves = [Move(it.at, it.kind, it.target) for it in self.timeline if it.kind in MOVES]
-        resumes = [name for name in strategies.names() if strategies.declaration(name).resumes]
-        if (moves or self.workload.recovery != "none") and chosen.name not in resumes:
-            raise ValueError(
-                f"{where}: {chosen.name} cannot go on with other ranks, since none holds all that "
-                f"training goes on from; {', '.join(resumes)} can"
-            )
-        for index, event in enumerate(self.timeline):
-            if event.kind not in MOVES:
-                continue
-            recovery = self.workload.recovery
-            if event.kind == "rejoin":
-                if recovery != "continue":
-                    raise ValueError(
-                        f"timeline.{index}.rejoin: needs workload.recovery: continue, which leaves "
-                        f"lost ranks out; it is {recovery}"
-                    )
-                continue
-            there = {self.sites[rank] for rank in planned(self.sites, moves, event.at - 1)}
-            if (event.target in there) == (event.kind == "join"):
-                state = "takes part already" if event.kind == "join" else "does not take part then"
-                raise ValueError(f"timeline.{index}.{event.kind}: {event.target} {state}")
-        for step in (0, *(move.step for move in moves)):
-            left = [self.sites[rank] for rank in planned(self.sites, moves, step)]
-            if reason := strategies.refuse(chosen.name, left, chosen.options):
-                raise ValueError(
-                    f"{where}: {chosen.name} cannot run from step {step} on, with "
-                    f"{', '.join(dict.fromkeys(left)) or 'no campus'}: {reason}"
-                )
 
     @property
     def sites(self) -> list[str]:

@@ -89,6 +89,7 @@ def result_of(sought: dict[str, Any] | None, losses: Sequence[float | None] = (2
         "reference": {**shared, "loss": 3.0},
         "phases": [{**shared, **phase} for phase in phases],
         "time_to_loss": sought,
+        "interruptions": [],
         "fidelity": {"verdict": "faithful", "reasons": []},
         "headline": "the headline",
     }
