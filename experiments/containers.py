@@ -33,17 +33,18 @@ def training_in(
     twin: Twin,
     hosts_file: Path,
     record: Record,
+    logs: Path,
     stage: Callable[[str], None],
 ) -> Iterator[tuple[Training, Mapping[str, int]]]:
     """Start the launchers of a runtime; yield the training, and the processes of hosts that run.
 
-    ``hosts_file`` holds all machines' names and lies in the run's private folder; ``stage`` hears
-    what takes long. Raises MachineError for what containers need and this machine lacks,
-    EmulationError when one does not come up.
+    Logs of what may outlive the run go to ``logs``. ``hosts_file`` holds all machines' names and
+    lies in the run's private folder; ``stage`` hears what takes long. Raises MachineError for what
+    containers need and this machine lacks, EmulationError when one does not come up.
     """
     with ExitStack() as stack:
         if runtime.name == "namespace":
-            training = Training(record.logs / "launcher.log")
+            training = Training(logs / "launcher.log")
             stack.callback(training.close)
             yield training, {}
             return

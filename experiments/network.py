@@ -67,6 +67,15 @@ class Network:
         told = {span: duplex.worse for span, duplex in states.items()}
         self.supervised.ask(lambda controller: controller.set_links(told))
 
+    def renew(self, states: Mapping[str, Duplex], seed: int) -> None:
+        """Put spans into states, as if the network had just been built for another run.
+
+        What its switches cost is still known. Raises what `set_spans` does.
+        """
+        self.impairer.reseed(seed)
+        self.lab.forget()
+        self.set_spans(states)
+
     def replay(self, span: str, trace: Sequence[tuple[int, Duplex]], begin_ns: int) -> None:
         """Let a span change by itself; see `Impairer.replay`. The controller is not told."""
         added = [(offset_ns, self._compensated(span, duplex)) for offset_ns, duplex in trace]

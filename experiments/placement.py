@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from tempfile import mkdtemp
 
 from experiments.network import Network
 from experiments.scenario import Scenario
@@ -58,7 +59,8 @@ def _keep(scenario: Scenario, twin: Twin, folder: Path) -> Keep | None:
     if recovery == "none" and not twin.moves:
         return None
     every = scenario.workload.checkpoint or CHECKPOINT if recovery == "restart" else None
-    return Keep(str(folder), every, on_failure=recovery == "continue")
+    states = mkdtemp(prefix="states-", dir=folder)
+    return Keep(states, every, on_failure=recovery == "continue")
 
 
 def write_hosts(twin: Twin, folder: Path) -> Path:

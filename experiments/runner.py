@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from controller.errors import ControllerError
 from experiments import fidelity
+from experiments.bench import Bench, Place
 from experiments.carrymeasure import ensure_known
 from experiments.conductor import Conductor
-from experiments.containers import training_in
 from experiments.errors import Interrupted, RunFailed
 from experiments.manifest import manifest_of
-from experiments.network import Network, running_network
+from experiments.network import Network
 from experiments.outcome import Outcome, finish
-from experiments.placement import job_of, write_hosts
+from experiments.placement import job_of
 from experiments.record import Record, default_folder
 from experiments.scenario import Scenario
 from experiments.session import Observer, Session
@@ -27,7 +26,7 @@ from experiments.twin import Twin, load_twin
 from topologies.emulation.backends import choose_impairer
 from topologies.emulation.capabilities import Capabilities, probe
 from topologies.emulation.errors import EmulationError, MachineError
-from topologies.emulation.ownership import owned_folder, reap
+from topologies.emulation.ownership import reap
 from workloads.job import Job
 
 CALIBRATIONS = 2
@@ -46,17 +45,25 @@ def run(source: Path, observer: Observer, out: Path | None = None) -> tuple[Path
 
 
 def run_twin(
-    scenario: Scenario, twin: Twin, source: Path, observer: Observer, out: Path | None = None
+    scenario: Scenario,
+    twin: Twin,
+    source: Path,
+    observer: Observer,
+    out: Path | None = None,
+    bench: Bench | None = None,
 ) -> tuple[Path, dict[str, Any]]:
-    """Emulate a scenario's twin, which may have been made by hand; see `run`."""
+    """Emulate a scenario's twin, which may have been made by hand, on a bench; see `run`."""
     machine = preflight(scenario, twin)
     name = secrets.token_hex(3)
     record = Record(out or default_folder(scenario.name, name))
     record.write("manifest.json", manifest_of(scenario, source, name, twin, machine))
     outcome = Outcome()
+    bench = bench or Bench(kept=False)
+    observer.begin(scenario.workload.steps)
     with stop_on_signals() as ignore_signals:
         try:
-            emulate(scenario, twin, machine, name, record, observer, outcome)
+            with bench.place(scenario, twin, machine, name, record, observer.stage) as place:
+                emulate(scenario, twin, place, record, observer, outcome)
             ignore_signals()  # what was measured is written down whatever comes
         except Interrupted:
             outcome.status, outcome.error = "interrupted", "told to stop"
@@ -72,37 +79,23 @@ def run_twin(
 def emulate(
     scenario: Scenario,
     twin: Twin,
-    machine: Capabilities,
-    name: str,
+    place: Place,
     record: Record,
     observer: Observer,
     outcome: Outcome,
 ) -> None:
-    """Build the network, measure it, train through it, measure again, take it down."""
-    observer.begin(scenario.workload.steps)
-    with ExitStack() as stack:
-        folder = stack.enter_context(owned_folder(name))
-        hosts_file, runtime = write_hosts(twin, folder), scenario.emulate.runtime
-        training, places = stack.enter_context(
-            training_in(runtime, twin, hosts_file, record, observer.stage)
-        )
-        observer.stage("building the network")
-        network = stack.enter_context(
-            running_network(twin, machine, scenario, folder=folder, logs=record.logs, places=places)
-        )
-        stack.callback(training.close)  # the ranks go before their network does
-        record.event("network up")
-        training.wait_imported()
-        observer.stage("measuring the spans")
-        network.controller.set_probing(scenario.controller.probing)
-        outcome.checks += measure_before(network, twin)
-        observer.stage("training")
-        job = job_of(scenario, twin, network, hosts_file, record.logs)
-        outcome.checks += train(job, training, network, twin, record, observer, outcome.session)
-        observer.stage("measuring the spans again")
-        network.set_spans({span: twin.final[span] for span in twin.traces})  # replays have ended
-        outcome.checks += network.measure("after training", twin.final)
-        record.event("measured")
+    """Measure the network, train through it, measure again."""
+    network, training = place.network, place.training
+    observer.stage("measuring the spans")
+    network.controller.set_probing(scenario.controller.probing)
+    outcome.checks += measure_before(network, twin)
+    observer.stage("training")
+    job = job_of(scenario, twin, network, place.hosts_file, record.logs)
+    outcome.checks += train(job, training, network, twin, record, observer, outcome.session)
+    observer.stage("measuring the spans again")
+    network.set_spans({span: twin.final[span] for span in twin.traces})  # replays have ended
+    outcome.checks += network.measure("after training", twin.final)
+    record.event("measured")
 
 
 def preflight(scenario: Scenario, twin: Twin) -> Capabilities:
@@ -120,8 +113,9 @@ def preflight(scenario: Scenario, twin: Twin) -> Capabilities:
 def measure_before(network: Network, twin: Twin) -> list[fidelity.Check]:
     """Calibrate and measure the aged spans, then set them for the reference phase."""
     rates = network.measure_rates("before training", twin.initial)
-    for _ in range(CALIBRATIONS):
-        network.calibrate(twin.initial)
+    for attempt in range(CALIBRATIONS):
+        if attempt or not network.floor:
+            network.calibrate(twin.initial)
         delays = network.measure_delays("before training", twin.initial)
         if all(check.ok for check in delays):
             break

@@ -10,7 +10,7 @@ from typing import Any
 from topologies.emulation.impairer import Counters
 from topologies.emulation.relay.compiled import resolved
 from topologies.emulation.relay.queue import DROPPED, Fate, admit
-from topologies.emulation.relay.records import new_line, state_arrays
+from topologies.emulation.relay.records import new_line, reseed, state_arrays
 from topologies.linkstate import LinkState
 
 
@@ -31,6 +31,9 @@ class HandLine:
         """Put a state in force for the frames that follow."""
         self.state = state
         self.follow([(0, state)])
+
+    def reseed(self, seed: int) -> None:
+        reseed(self._line, [seed])
 
     def change(self, **changes: Any) -> None:
         self.set(replace(self.state, **changes))

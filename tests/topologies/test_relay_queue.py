@@ -108,6 +108,18 @@ def test_loss_is_drawn_from_the_seed() -> None:
     assert len({tuple(lost(seed)) for seed in range(4)}) == 4
 
 
+def test_a_line_that_is_seeded_anew_draws_as_a_new_one() -> None:
+    channel = Loss(0.1, bad=0.9, enter=0.2, leave=0.1)
+
+    def lost(tested: HandLine, begin: int) -> list[bool]:
+        return [tested.admit(100, (begin + index) * MS) is None for index in range(200)]
+
+    used = line(1, loss=channel, rate_bps=10**12)
+    lost(used, 0)
+    used.reseed(7)
+    assert lost(used, 200) == lost(line(7, loss=channel, rate_bps=10**12), 0)
+
+
 def test_a_shrinking_delay_lets_nobody_overtake() -> None:
     tested = line(delay_ns=100 * MS)
     first = tested.admit(FRAME, 0)

@@ -85,6 +85,9 @@ class Impairer(Protocol):
     def cables(self) -> Mapping[str, tuple[str, str]]:
         """By span, the network devices at its first and its second end."""
 
+    def reseed(self, seed: int) -> None:
+        """Draw from now on as one that is opened with this seed."""
+
     def apply(self, span: str, duplex: Duplex) -> None:
         """Set both directions and read them back; packets under way keep their due time.
 

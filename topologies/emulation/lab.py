@@ -160,6 +160,11 @@ class Lab:
             raise EmulationError(f"{host}: {shlex.join(command)} failed: {output.strip()[-400:]}")
         return output
 
+    def forget(self) -> None:
+        """Let hosts forget what their TCP learnt of the ways to each other."""
+        for host in self.graph.hosts:
+            self.run(host.name, ["ip", "tcp_metrics", "flush"], timeout_s=5)
+
     def unmodelled_drops(self) -> dict[str, int]:
         """Return the frames dropped so far where nothing should be, by place, zeros left out.
 

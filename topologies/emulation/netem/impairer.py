@@ -88,6 +88,13 @@ class NetemImpairer:
         """By span, the two veth devices at its ends."""
         return {span: _ends(index) for index, span in enumerate(self._ways)}
 
+    def reseed(self, seed: int) -> None:
+        """See `Impairer.reseed`; does nothing where the kernel takes no seed."""
+        if self._seed is not None:
+            self._seed = seed
+            for way in (way for ways in self._ways.values() for way in ways):
+                way.changed = 0
+
     def apply(self, span: str, duplex: Duplex) -> None:
         """See `Impairer.apply`."""
         self._end_replay(span)

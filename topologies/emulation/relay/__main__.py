@@ -22,6 +22,7 @@ from topologies.emulation.priority import RELAY, take
 from topologies.emulation.relay.compiled import resolved
 from topologies.emulation.relay.engine import POLL, READABLE, Direction, new_direction, pump
 from topologies.emulation.relay.light import Light
+from topologies.emulation.relay.records import reseed
 
 
 def relay(descriptors: list[int], devices: list[str], seed: list[int], mtu: int) -> None:
@@ -56,9 +57,15 @@ def relay(descriptors: list[int], devices: list[str], seed: list[int], mtu: int)
 
 
 def obey(asked: Any, directions: list[Direction], light: Light) -> tuple[list[Direction], str]:
-    """Put directions into new states, if any are asked for; add what went wrong, if anything."""
+    """Put directions into new states, or their draws back to the start, as is asked, if anything.
+
+    Add what went wrong, if anything.
+    """
     try:
-        if asked is not None:
+        if isinstance(asked, dict):
+            for number, direction in enumerate(directions):
+                reseed(direction.line, [*asked["seed"], number])
+        elif asked is not None:
             light.end()
             directions = [*map(put, directions, asked)]
             light.follow(*(direction.line.states for direction in directions))

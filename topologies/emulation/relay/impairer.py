@@ -56,7 +56,7 @@ class RelayImpairer:
                 self._relays[span] = _Relay(span, devices, Connection(ours.detach()))
                 handed_over.append(theirs.detach())
                 handed_over += (taps := [_open_tap(device, mtu) for device in devices])
-                seeds = [abs(seed), crc32(span.encode())]
+                seeds = _seeds(seed, span)
                 descriptors = [*taps, handed_over[-3]]
                 jobs.append(
                     {"name": span, "devices": devices, "descriptors": descriptors, "seed": seeds}
@@ -80,6 +80,11 @@ class RelayImpairer:
     def realtime(self) -> bool:
         """Whether every relay runs at real-time priority."""
         return all(relay.ask()["realtime"] for relay in self._relays.values())
+
+    def reseed(self, seed: int) -> None:
+        """See `Impairer.reseed`."""
+        for span, relay in self._relays.items():
+            relay.ask({"seed": _seeds(seed, span)})
 
     def apply(self, span: str, duplex: Duplex) -> None:
         """See `Impairer.apply`."""
@@ -117,6 +122,11 @@ class RelayImpairer:
             self._processes.wait()
 
 
+def _seeds(seed: int, span: str) -> list[int]:
+    """Return the seed of a span's own draws."""
+    return [abs(seed), crc32(span.encode())]
+
+
 class _Relay:
     """The socket that one span's relay is commanded through."""
 
@@ -125,10 +135,10 @@ class _Relay:
         self._control = control
         self._timeout_s = _LOAD_TIMEOUT_S
 
-    def ask(self, states: Any = None) -> Any:
-        """Send new states, if any; return the answer. Raises ImpairmentError if it is gone."""
+    def ask(self, request: Any = None) -> Any:
+        """Send a request, if any; return the answer. Raises ImpairmentError if it is gone."""
         try:
-            self._control.send(states)
+            self._control.send(request)
             if not self._control.poll(self._timeout_s):
                 raise ImpairmentError(f"relay of span {self.span} does not answer")
             answer = self._control.recv()

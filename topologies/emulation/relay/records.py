@@ -92,6 +92,13 @@ def new_line(seed: Sequence[int]) -> Line:
     )
 
 
+def reseed(line: Line, seed: Sequence[int]) -> None:
+    """Let a line draw as a new one of that seed, and its channel and patterns begin anew."""
+    line.random.bit_generator.state = np.random.PCG64(seed).state
+    for name in ("bad", "place"):
+        line.progress[0][name] = 0
+
+
 def state_arrays(trace: Sequence[tuple[int, LinkState]]) -> tuple[Any, Any, Any]:
     """Return the first three fields of a `Line` for states by the time (ns) they begin at."""
     states = np.zeros(len(trace), STATE)
