@@ -21,6 +21,7 @@ MAY_EMULATE = {
     f"experiments.{name}"
     for name in (
         "runner",
+        "bench",
         "placement",
         "outcome",
         "carrymeasure",
