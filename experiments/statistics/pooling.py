@@ -19,17 +19,19 @@ def pooled(found: Sequence[Estimate]) -> Estimate:
     (Cameron, Gelbach and Miller, Review of Economics and Statistics 90, 2008, find it too narrow
     below some thirty), and with many it gives the same. All runs weigh alike: they are as long as
     each other, and weights that are estimated themselves spoil the coverage. Runs that agree
-    better than their own steps allow have done so by chance: the error is at least what the steps
-    leave (Knapp and Hartung, Statistics in Medicine 22, 2003).
+    better than their own steps allow have done so by chance: the interval is at least what the
+    steps leave (in the manner of Knapp and Hartung, Statistics in Medicine 22, 2003).
     """
     assert found, "somebody must have measured something"
     runs = len(found)
     if runs == 1:
         return found[0]
-    between = float(np.std([it.log for it in found], ddof=1)) / math.sqrt(runs)
-    within = math.sqrt(sum(it.error**2 for it in found)) / runs
     log = float(np.mean([it.log for it in found]))
-    return Estimate(log, max(between, within), runs - 1)
+    spread = float(np.std([it.log for it in found], ddof=1))
+    between = Estimate(log, spread / math.sqrt(runs), runs - 1)
+    error = math.sqrt(sum(it.error**2 for it in found)) / runs
+    within = Estimate(log, error, sum(it.freedom for it in found))
+    return max(between, within, key=lambda it: it.interval()[1])
 
 
 def mean_of(values: Sequence[float]) -> Estimate | None:
