@@ -134,6 +134,11 @@ def _medians(kind: Steps, count: int, random: np.random.Generator, trials: int) 
     return sum(held) / trials
 
 
+def _lengths(kind: Steps) -> list[int | None]:
+    """Return the lengths; none below a period, which nobody could know the mean from."""
+    return [None if it < kind.period else it for it in LENGTHS]
+
+
 def _row(name: str, cells: list[float | None]) -> str:
     said = ["" if cell is None else f"{100 * cell:.0f}" for cell in cells]
     return f"| {name} | {' | '.join(said)} |"
@@ -144,9 +149,12 @@ def main() -> None:
     random = np.random.default_rng(1)
     print(_row("mean of", list[float | None](it / 100 for it in LENGTHS)))
     for name, kind in SERIES.items():
-        print(_row(name, [coverage(kind, it, random, TRIALS) for it in LENGTHS]))
-        print(_row("before", [_before(kind, it, random, TRIALS // 8) for it in LENGTHS]))
-        print(_row("median", [_medians(kind, it, random, TRIALS // 8) for it in LENGTHS]))
+        for what, of, trials in (
+            (name, coverage, TRIALS),
+            ("before", _before, TRIALS // 8),
+            ("median", _medians, TRIALS // 8),
+        ):
+            print(_row(what, [it and of(kind, it, random, trials) for it in _lengths(kind)]))
     for between in (0.0, 0.02, 0.05):
         cells = [runs_coverage(runs, 20, between, random, TRIALS) for runs in (2, 3, 5, 10)]
         print(_row(f"2, 3, 5, 10 runs of 20, {between:g} apart", list(cells)))
