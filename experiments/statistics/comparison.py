@@ -7,10 +7,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from scipy.special import stdtrit
-
 from experiments.statistics.estimate import SURE, Estimate
 from experiments.statistics.pooling import pooled
+from experiments.statistics.student import student_quantile
 
 DIFFERENCE = 0.03
 """What repetitions of one experiment may differ by; a smaller difference is seldom worth a run."""
@@ -133,7 +132,7 @@ def more_runs(apart: Estimate, runs: int, difference: float, *, paired: bool) ->
 
 def _reach(freedom: float) -> float:
     """Return how many standard errors a difference must be for the power that is wanted."""
-    return float(stdtrit(freedom, RIGHT) + stdtrit(freedom, POWER))
+    return student_quantile(RIGHT, freedom) + student_quantile(POWER, freedom)
 
 
 def _least(enough: Callable[[int], bool]) -> int | None:

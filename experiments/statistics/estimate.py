@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from experiments.statistics.blocks import autocorrelations, block_length
+from experiments.statistics.student import student_quantile
 
 Floats = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ class Estimate:
 
     def interval(self, sure: float = SURE) -> tuple[float, float]:
         """Return the interval of the mean, or the ratio, itself, by Student's t."""
-        reach = float(stdtrit(self.freedom, (1 + sure) / 2)) * self.error
+        reach = student_quantile((1 + sure) / 2, self.freedom) * self.error
         return math.exp(self.log - reach), math.exp(self.log + reach)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+
+from experiments.statistics.student import student_quantile
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ def warm_up(durations: Floats) -> int:
     rest = durations[cut:]
     least = 1e-9 * rest.mean()  # of steps that are all alike, rounding must not tell any apart
     width = float(rest.std(ddof=1)) * np.sqrt(1 + 1 / len(rest))
-    width *= float(stdtrit(len(rest) - 1, (1 + ORDINARY) / 2))
+    width *= student_quantile((1 + ORDINARY) / 2, len(rest) - 1)
     odd = np.abs(durations[:cut] - rest.mean()) > max(width, least)
     return cut if odd.all() else int(np.argmin(odd))
 

@@ -10,7 +10,7 @@ from benchmarks.coverage import covered, independent, runs_coverage
 from experiments.statistics.estimate import Estimate, estimate
 from experiments.statistics.pooling import mean_of, pooled
 
-TRIALS = 1000
+TRIALS = 400
 
 
 def width(found: Estimate) -> float:
