@@ -12,8 +12,8 @@ from experiments.finished import REFERENCE, FinishedRun
 from experiments.repetitions import Group
 from experiments.statistics.comparison import DIFFERENCE, Comparison, Side, compare
 from experiments.statistics.estimate import Estimate, estimate
-from experiments.statistics.phases import bounds, durations_ms, settled_steps
-from experiments.statistics.pooling import mean_of, pooled
+from experiments.statistics.phases import bounds, durations_ms, rounded, settled_steps
+from experiments.statistics.pooling import mean_interval, pooled
 from experiments.statistics.wording import verdict
 from topologies.errors import NetworkError
 from topologies.suggest import unknown
@@ -119,7 +119,9 @@ def _side(group: Group, phase: str, name: str) -> Side:
 
 def _settled(run: FinishedRun, phase: str) -> tuple[Estimate | None, int]:
     """Return how long a settled step of a phase takes, in ms of the real system."""
-    steps = settled_steps(run.phases[phase], run.period)
+    steps = run.phases[phase]
+    if phase != REFERENCE:  # which has settled as it is
+        steps = settled_steps(steps, run.period)
     if not steps:
         return None, 0
     return estimate(durations_ms(steps) / float(run.time), run.period), len(steps)
@@ -171,7 +173,7 @@ def _recovery(runs: Sequence[FinishedRun]) -> list[dict[str, Any]]:
     rows = []
     for what, by_run in found.items():
         each = by_run[0] if len(by_run) == 1 else [fmean(times) for times in by_run]
-        ends = bounds(mean_of(each), 3)
+        ends = rounded(mean_interval(each), 3)
         mean = round(fmean(each), 3)
         rows.append({"event": what, "times": len(each), "mean_s": mean, "ci_s": ends})
     return rows

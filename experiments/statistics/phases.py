@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from experiments.coherence import SystemStep, step_ms, steps_per_s
 from experiments.statistics.estimate import Estimate, estimate
 from experiments.statistics.median import median_estimate
-from experiments.statistics.pooling import mean_of
+from experiments.statistics.pooling import mean_interval
 from experiments.statistics.warmup import LEAST_SETTLED, settled
 
 Floats = NDArray[np.float64]
@@ -35,8 +35,15 @@ def settled_steps(steps: Sequence[SystemStep], period: int) -> Sequence[SystemSt
 
 
 def reference_steps(steps: Sequence[SystemStep], period: int) -> Sequence[SystemStep]:
-    """Return the settled steps of the reference; none where it is too short to be one."""
-    return settled_steps(steps, period) if len(steps) >= LEAST_SETTLED else []
+    """Return the settled steps of the reference; none where it is too short to be one.
+
+    It begins with the run, whose first step is warm-up by what happens in it (buckets are laid
+    out, connections are new), whether or not that can be told from the noise of a short series.
+    Where whole periods count, that would cost a period: it is left out if it exceeds them.
+    """
+    if len(steps) < LEAST_SETTLED:
+        return []
+    return settled_steps(steps[1:] if period == 1 else steps, period)
 
 
 def step_times(steps: Sequence[SystemStep], seed: int, period: int) -> dict[str, Any]:
@@ -101,11 +108,16 @@ def recoveries(events: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]
             "events": len(by_moment),
             "recovered": len(seconds),
             "mean_s": round(fmean(seconds), 3) if seconds else None,
-            "ci_s": bounds(mean_of(seconds), 3),
+            "ci_s": rounded(mean_interval(seconds), 3),
         }
     return found
 
 
 def bounds(found: Estimate | None, digits: int) -> list[float] | None:
-    """Return an interval as ``result.json`` has it."""
-    return None if found is None else [round(it, digits) for it in found.interval()]
+    """Return the interval of an estimate as ``result.json`` has it."""
+    return None if found is None else rounded(found.interval(), digits)
+
+
+def rounded(interval: tuple[float, float] | None, digits: int) -> list[float] | None:
+    """Return the ends of an interval as ``result.json`` has them."""
+    return None if interval is None else [round(end, digits) for end in interval]

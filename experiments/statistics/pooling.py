@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.statistics.estimate import Estimate
+from experiments.statistics.estimate import SURE, Estimate
+from experiments.statistics.student import student_quantile
 
 
 def pooled(found: Sequence[Estimate]) -> Estimate:
@@ -34,10 +35,15 @@ def pooled(found: Sequence[Estimate]) -> Estimate:
     return max(between, within, key=lambda it: it.interval()[1])
 
 
-def mean_of(values: Sequence[float]) -> Estimate | None:
-    """Return the mean of positive values that know nothing of each other; None for one alone."""
+def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the interval of the mean of positive values that know nothing of each other.
+
+    By Student's t, of the values themselves: two that are far apart would stretch an interval of
+    logarithms beyond all sense. None for fewer than two values.
+    """
     if len(values) < 2:
         return None
-    mean = float(np.mean(values))
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values)) / mean
-    return Estimate(math.log(mean), error, len(values) - 1)
+    mean, freedom = float(np.mean(values)), len(values) - 1
+    reach = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    reach *= student_quantile((1 + SURE) / 2, freedom)
+    return max(0.0, mean - reach), mean + reach

@@ -42,8 +42,8 @@ def test_phases_are_compared_with_the_reference(run: FakeRun) -> None:
         **{"p50": 100.0, "p99": 100.0, "mean": 100.0},
         **{"p50_ci": [100.0, 100.0], "mean_ci": [100.0, 100.0]},
     }
-    assert (reference["from_step"], reference["to_step"]) == (0, 3)
-    assert reference["warm_up_steps"] == 0
+    assert (reference["from_step"], reference["to_step"]) == (1, 3)
+    assert reference["warm_up_steps"] == 1
     assert reference["loss"] is None
     assert (aged["name"], aged["from_step"], aged["to_step"]) == ("aged", 4, 8)
     assert aged["steps_per_s"] == 2.5
