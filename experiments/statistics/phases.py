@@ -39,11 +39,12 @@ def reference_steps(steps: Sequence[SystemStep], period: int) -> Sequence[System
 
     It begins with the run, whose first step is warm-up by what happens in it (buckets are laid
     out, connections are new), whether or not that can be told from the noise of a short series.
-    Where whole periods count, that would cost a period: it is left out if it exceeds them.
+    Where ranks meet every ``period`` steps, so is the first period, in which they meet over new
+    connections; it stays in where nothing would be left.
     """
     if len(steps) < LEAST_SETTLED:
         return []
-    return settled_steps(steps[1:] if period == 1 else steps, period)
+    return settled_steps(steps[period:] if len(steps) >= 2 * period else steps, period)
 
 
 def step_times(steps: Sequence[SystemStep], seed: int, period: int) -> dict[str, Any]:

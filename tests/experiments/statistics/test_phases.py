@@ -38,9 +38,16 @@ def test_the_first_step_of_a_run_is_warm_up_even_where_noise_hides_it() -> None:
 def test_a_reference_in_which_ranks_meet_once_a_period_has_whole_periods() -> None:
     meets = [100.0] * 9 + [400.0]
     steps = steps_of(meets + meets + meets[:5])
-    assert len(reference_steps(steps, 10)) == 20
+    assert [step.step for step in reference_steps(steps, 10)] == list(range(15, 25))
     assert steps_per_s(reference_steps(steps, 10)) == pytest.approx(1000 / 130)
-    assert len(reference_steps(steps[:20], 10)) == 20
+
+
+def test_the_first_meeting_of_a_run_is_warm_up_where_another_follows() -> None:
+    first, later = [400.0] * 9 + [1684.0], [400.0] * 9 + [560.0]  # as seen, in ms
+    steps = steps_of([*first, *later, *later])
+    assert [step.step for step in reference_steps(steps, 10)] == list(range(10, 30))
+    assert [step.step for step in reference_steps(steps[:20], 10)] == list(range(10, 20))
+    assert len(reference_steps(steps[:10], 10)) == 10, "all that there is"
 
 
 def test_step_times_have_intervals_where_there_are_several_steps() -> None:
