@@ -182,6 +182,34 @@ def plan(
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of finished runs")],
+    against: Annotated[
+        str | None, typer.Option(metavar="PHASE", help="by default the phase before")
+    ] = None,
+    difference: Annotated[
+        float, typer.Option(min=0.001, max=1, help="that more measuring is to tell: 0.03 is 3 %")
+    ] = 0.03,
+    unfaithful: Annotated[
+        bool, typer.Option("--unfaithful", help="count runs that were not faithful, too")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say which phase or scenario is faster, how sure that is, and what would decide it."""
+    from experiments.comparescreen import show_comparison
+    from experiments.comparing import report
+    from experiments.finished import read_run
+    from experiments.repetitions import groups_of
+
+    groups = groups_of([read_run(folder) for folder in runs], unfaithful=unfaithful)
+    found = report(groups, against, difference)
+    if as_json:
+        print(json.dumps(found, indent=1))
+    else:
+        show_comparison(console, found)
+
+
+@app.command()
 def strategies(as_json: AsJson = False) -> None:
     """List the training strategies, and the options that a scenario may state for each."""
     from experiments.strategylist import listed, show_strategies

@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from experiments.legs import counted
 
 COHERENT, DEGRADED = 0.95, 0.5
 """Published cross-site systems reach 0.95 to 0.99 of one site's throughput."""
 WARM_UP_STEPS = 2
-"""First steps, in which buckets are laid out and connections open their windows."""
-RESAMPLES = 2000
+"""First steps of a rank, in which buckets are laid out: what they compute is not checked."""
 RECOVERED = 1.1
 """A step has recovered when it is within this factor of its phase's median."""
 
@@ -143,16 +141,6 @@ def steps_per_s(steps: Sequence[SystemStep]) -> float:
     return len(steps) / (sum(step.duration_ns for step in steps) / 1e9)
 
 
-def coherence_interval(
-    phase: Sequence[SystemStep], reference: Sequence[SystemStep], seed: int
-) -> tuple[float, float]:
-    """Return the 95 % interval of coherence by a circular block bootstrap of both step series."""
-    random = np.random.default_rng(seed)
-    ratios = _resampled_means(reference, random) / _resampled_means(phase, random)
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    return float(low), float(high)
-
-
 def classify(coherence: float, largest_campus_share: float) -> Class:
     """Name a coherence; one below the largest campus's share of the workers is incoherent.
 
@@ -189,15 +177,3 @@ def _root_mean_square(found: Sequence[float | None]) -> float | None:
 
 def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
-
-
-def _resampled_means(
-    steps: Sequence[SystemStep], random: np.random.Generator
-) -> NDArray[np.float64]:
-    durations = np.array([step.duration_ns for step in steps], dtype=float)
-    count = len(durations)
-    block = max(1, round(count ** (1 / 3)))
-    begins = random.integers(0, count, size=(RESAMPLES, -(-count // block)))
-    picked = (begins[:, :, None] + np.arange(block)) % count
-    means: NDArray[np.float64] = durations[picked.reshape(RESAMPLES, -1)[:, :count]].mean(axis=1)
-    return means

@@ -21,6 +21,7 @@ from experiments.result import (
 )
 from experiments.scenario import Scenario
 from experiments.session import Session
+from experiments.statistics.phases import period_of, recoveries
 from experiments.trace import trace_of
 from experiments.twin import Twin
 from topologies.emulation.capabilities import Capabilities
@@ -58,6 +59,7 @@ def finish(
         seed=scenario.seed,
         largest_campus_share=largest_campus_share(scenario.network.campuses),
         learns=tasks.best_loss(twin.model.task) is not None,
+        period=period_of(scenario.workload.strategy.options),
     )
     checks = [*outcome.checks, fidelity.check_replicas(differing)]
     checks += fidelity.check_compute(record.steps)
@@ -83,7 +85,9 @@ def finish(
         "time_to_loss": time_to_loss(steps, scenario.target.loss, scenario.emulate.time),
         "goodput": goodput(steps),
         "interruptions": interruptions(session.legs, steps, record.origin_ns),
-        "events": event_results(record.events, steps, session.phases),
+        "legs": [{"ranks": leg.members, "from_step": leg.first_step} for leg in session.legs],
+        "events": (events := event_results(record.events, steps, session.phases)),
+        "recovery": recoveries(events),
         "similarity": similarity.summary(scenario, twin),
     }
     result["headline"] = headline(result)

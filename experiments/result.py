@@ -8,13 +8,10 @@ from statistics import median
 from typing import Any
 
 from experiments.coherence import (
-    WARM_UP_STEPS,
     PhasePlan,
     SystemStep,
     classify,
-    coherence_interval,
     recovery_s,
-    step_ms,
     steps_of_phases,
     steps_per_s,
 )
@@ -22,6 +19,12 @@ from experiments.learning import loss_of
 from experiments.ranktimes import rank_times
 from experiments.service import service
 from experiments.session import Session
+from experiments.statistics.phases import (
+    coherence_interval,
+    reference_steps,
+    settled_part,
+    step_times,
+)
 from experiments.timeline import DONE
 from topologies.spec import CampusSpec
 
@@ -36,15 +39,16 @@ def phase_results(
     seed: int,
     largest_campus_share: float,
     learns: bool = False,
+    period: int = 1,
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     """Return the ``reference`` and ``phases`` parts; phases without a whole step are left out.
 
     ``records`` are those of the ranks, from which ``steps`` were put together. Their loss is None
-    unless the task ``learns`` something.
+    unless the task ``learns`` something. Ranks meet every ``period`` steps.
     """
     phases, snapshots = session.phases, session.snapshots
     grouped = steps_of_phases(steps, phases)
-    reference = [step for step in grouped[0] if step.step >= WARM_UP_STEPS] if grouped else []
+    reference = reference_steps(grouped[0], period) if grouped else []
     if not reference:
         return None, []
     usual = steps_per_s(reference)
@@ -55,7 +59,7 @@ def phase_results(
             continue
         speed = steps_per_s(phase_steps)
         coherence = speed / usual
-        low, high = coherence_interval(phase_steps, reference, seed + index)
+        low, high = coherence_interval(phase_steps, reference, period)
         spans = {}
         for span, state in session.states[index].items():
             moved = 0
@@ -75,9 +79,10 @@ def phase_results(
                 "to_step": phase_steps[-1].step,
                 "workers": min(step.ranks for step in phase_steps),
                 "steps_per_s": round(speed, 4),
-                "step_ms": step_ms(phase_steps),
+                "step_ms": step_times(phase_steps, seed + index, period),
                 "coherence": round(coherence, 4),
                 "coherence_ci": [round(low, 4), round(high, 4)],
+                **settled_part(phase_steps, reference, period),
                 "class": classify(coherence, largest_campus_share),
                 "exposed_communication_ms": round(
                     sum(step.exposed_communication_ns for step in phase_steps)
@@ -95,8 +100,11 @@ def phase_results(
         )
     return {
         "workers": min(step.ranks for step in reference),
+        "from_step": reference[0].step,
+        "to_step": reference[-1].step,
+        "warm_up_steps": len(grouped[0]) - len(reference),
         "steps_per_s": round(usual, 4),
-        "step_ms": step_ms(reference),
+        "step_ms": step_times(reference, seed, period),
         "loss": loss_of(reference) if learns else None,
         **_ranks(reference, records),
         **service(reference),

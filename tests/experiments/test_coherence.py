@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +10,6 @@ from experiments.coherence import (
     PhasePlan,
     SystemStep,
     classify,
-    coherence_interval,
     differing_steps,
     recovery_s,
     step_ms,
@@ -137,29 +135,6 @@ def test_throughput_and_quantiles() -> None:
     assert steps_per_s(steps) == pytest.approx(8.0)
     assert step_ms(steps)["p50"] == 100.0
     assert step_ms(steps)["p99"] == pytest.approx(197.0)
-
-
-def test_the_interval_covers_the_truth_and_is_the_same_every_time() -> None:
-    random = np.random.default_rng(5)
-    covered = 0
-    for trial in range(40):
-        reference = steps_of(list(100 + random.normal(0, 10, 20)))
-        phase = steps_of(list(200 + random.normal(0, 20, 20)))
-        low, high = coherence_interval(phase, reference, trial)
-        assert low <= steps_per_s(phase) / steps_per_s(reference) <= high
-        assert coherence_interval(phase, reference, trial) == (low, high)
-        covered += low <= 0.5 <= high
-    assert covered >= 30, "a 95 % interval of 20 steps, of which a bootstrap misses some"
-
-
-def test_equal_steps_leave_nothing_uncertain() -> None:
-    low, high = coherence_interval(steps_of([200.0] * 5), steps_of([100.0] * 5), 0)
-    assert low == high == pytest.approx(0.5)
-
-
-def test_one_step_is_an_interval_too() -> None:
-    low, high = coherence_interval(steps_of([400.0]), steps_of([100.0, 100.0]), 0)
-    assert low == high == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,7 @@ def test_a_finished_run_is_told_from_headline_to_command(tmp_path: Path) -> None
         "faithful",
         "incoherent",
         "west-east upgraded",
+        "400 ms (400–400)",  # the mean step, with its interval
         "100 Mbit/s → 400 Gbit/s",
         "10 Mbit/s",
         "connection stands for 10 real ones. Kept: bandwidth, latency",

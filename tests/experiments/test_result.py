@@ -38,12 +38,22 @@ def results_of(run: FakeRun, *, snapshots: int = 4, phases: int = 3, share: floa
 def test_phases_are_compared_with_the_reference(run: FakeRun) -> None:
     reference, (aged, upgraded) = results_of(run)
     assert reference["steps_per_s"] == 10.0
-    assert reference["step_ms"] == {"p50": 100.0, "p99": 100.0}
+    assert reference["step_ms"] == {
+        **{"p50": 100.0, "p99": 100.0, "mean": 100.0},
+        **{"p50_ci": [100.0, 100.0], "mean_ci": [100.0, 100.0]},
+    }
+    assert (reference["from_step"], reference["to_step"]) == (1, 3)
+    assert reference["warm_up_steps"] == 1
     assert reference["loss"] is None
     assert (aged["name"], aged["from_step"], aged["to_step"]) == ("aged", 4, 8)
     assert aged["steps_per_s"] == 2.5
     assert aged["coherence"] == 0.25
     assert aged["coherence_ci"] == [0.25, 0.25]
+    assert aged["warm_up_steps"] == 0
+    assert aged["settled"] == {
+        **{"steps_per_s": 2.5, "coherence": 0.25},
+        **{"coherence_ci": [0.25, 0.25]},
+    }
     assert aged["class"] == "incoherent"
     assert (upgraded["name"], upgraded["from_step"]) == ("west-east upgraded", 9)
     assert upgraded["coherence"] == pytest.approx(100 / 105, abs=1e-4)

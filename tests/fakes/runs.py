@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,21 @@ class FakeRun:
         steps, session: what the result is made from.
     """
 
-    def __init__(self, folder: Path, data: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        data: dict[str, Any] | None = None,
+        uneven: Sequence[float] = (1.0,) * 14,
+    ) -> None:
+        """Take the scenario, and by what factor each step is longer than a round number."""
         self.scenario: Scenario = scenario_of(data or tiny())
         self.twin: Twin = twin_of(self.scenario)
         self.record = Record(folder)
         self.record.origin_ns = 0
         ranks = len(self.twin.graph.workers)
         span = next(iter(self.twin.graph.spans))
-        durations = [REFERENCE_MS] * 4 + [AGED_MS] * 5 + [UPGRADED_MS] * 5
+        even = [REFERENCE_MS] * 4 + [AGED_MS] * 5 + [UPGRADED_MS] * 5
+        durations = [ms * factor for ms, factor in zip(even, uneven, strict=True)]
         begin_ms, phases = 1000.0, [PhasePlan("reference", 1000 * MS)]
         for step, duration_ms in enumerate(durations):
             if step in (4, 9):
