@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,12 +33,14 @@ class Place:
     Attributes:
         hosts_file: names of all machines, in the private folder of who built it.
         logs: of what outlives a run.
+        renewed: whether another run took place there before.
     """
 
     training: Training
     network: Network
     hosts_file: Path
     logs: Path
+    renewed: bool = False
 
 
 class Bench:
@@ -80,6 +82,7 @@ class Bench:
         try:
             if place and fit == self._fit:
                 place.network.renew(twin.initial, scenario.seed)
+                place = replace(place, renewed=True)
             else:
                 self._clear()
                 place = self._build(scenario, twin, machine, name, record, stage)
