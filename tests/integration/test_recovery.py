@@ -25,14 +25,13 @@ STATE_BYTES = 400_000
 
 
 def finished(run: Run) -> dict[str, Any]:
-    """Wait for the end and return the result of a run that went well, but for its emulation."""
+    """Wait for the end and return the result, on a machine that may be busy with other things."""
     output = run.end(timeout_s=90)
     assert run.process.returncode == 0, output
     assert run.left_behind() == []
     result = run.result
     assert result["status"] == "finished"
-    counts = {check["name"] for check in result["fidelity"]["checks"] if not check["ok"]}
-    assert counts <= {"delay", "loss", "rate", "lateness"}, result["fidelity"]["reasons"]
+    assert result["fidelity"]["verdict"] != "invalid", result["fidelity"]["reasons"]
     return result
 
 
