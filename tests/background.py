@@ -43,7 +43,7 @@ class Background:
         """End what nobody waits for."""
         self._turns.shutdown(wait=False, cancel_futures=True)
         if self._running and self._running.poll() is None:
-            os.killpg(self._running.pid, signal.SIGKILL)
+            os.killpg(self._running.pid, signal.SIGTERM)
         self._turns.shutdown()
 
     def _do(self, job: Job, above: Path) -> Path:
@@ -69,7 +69,7 @@ class Background:
             try:
                 code: int | None = self._running.wait(job.timeout_s)
             except subprocess.TimeoutExpired:
-                os.killpg(self._running.pid, signal.SIGKILL)
+                os.killpg(self._running.pid, signal.SIGTERM)
                 code = None
         how = "took too long" if code is None else f"ended with {code}"
         assert code == 0, f"{job.name} {how}: {said.read_text()}"

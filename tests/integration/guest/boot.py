@@ -6,6 +6,8 @@ the Python to use as ``$python``. Ends as the script does, and prints what it sa
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +29,11 @@ def main(script: str) -> int:
         *(f"spanlab_python={sys.executable}", f"spanlab_folder={folder}"),
     ]
     nothing = subprocess.DEVNULL
-    subprocess.run(guest, stdin=nothing, stdout=nothing, check=False)
+    with subprocess.Popen(
+        guest, stdin=nothing, stdout=nothing, start_new_session=True
+    ) as processes:
+        # A guest is many processes, which end together or not at all.
+        signal.signal(signal.SIGTERM, lambda *_: os.killpg(processes.pid, signal.SIGKILL))
     log, code = folder / "log", folder / "code"
     if code.exists() and code.read_text().strip() == "0":
         return 0
