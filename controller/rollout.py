@@ -58,6 +58,7 @@ class Rollout:
         self._sent: Held = {}  # by switches that are connected: once they confirm what is pending
         self._pending: dict[int, Batch] = {}
         self._stale: set[int] = set()  # switches that may lack something, or have too much
+        self._unseen: set[int] = set()  # switches that came, and were told nothing yet
         self._xids = count(1)
         self._newest = 0
         self._given_up: set[int] = set()  # xids of batches that held a version given up, no more
@@ -73,7 +74,8 @@ class Rollout:
     def missing(self) -> list[int]:
         """The switches that are not connected, or have not confirmed all that they were told."""
         names = self._wiring.names
-        return [dpid for dpid in names if dpid not in self._sent or dpid in self._pending]
+        waiting = self._pending.keys() | self._unseen
+        return [dpid for dpid in names if dpid not in self._sent or dpid in waiting]
 
     @property
     def unknown(self) -> bool:
@@ -111,6 +113,7 @@ class Rollout:
         self._has[dpid] = table(found)
         self._sent[dpid] = dict(self._has[dpid])
         self._stale.add(dpid)
+        self._unseen.add(dpid)
         if not self._adopted and len(self._has) == len(self._wiring.names):
             self._adopt()
 
@@ -180,6 +183,7 @@ class Rollout:
                 self.changes += len(adds) + len(deletes)
                 batches.append(batch)
             self._stale.discard(dpid)
+            self._unseen.discard(dpid)
         return batches
 
     def _target(self, dpid: int) -> dict[Key, Entry]:
@@ -218,6 +222,7 @@ class Rollout:
     def _forget(self, dpid: int) -> None:
         self._sent.pop(dpid, None)
         self._pending.pop(dpid, None)
+        self._unseen.discard(dpid)
 
 
 def _by_switch(wiring: Wiring, entries: Iterable[Entry]) -> Held:

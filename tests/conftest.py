@@ -1,14 +1,24 @@
-"""Privileged tests are skipped where the machine cannot run them, but never all of them in CI."""
+"""Privileged tests are skipped where the machine cannot run them, but never all of them in CI.
+
+Tests are put in an order, so that jobs that mostly wait are done beside others.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from functools import cache
 
+import hypothesis
 import pytest
 
+from tests.background import Background
 from topologies.emulation import capabilities
+
+# No unit test is about how long something takes, least of all beside other work.
+hypothesis.settings.register_profile("spanlab", deadline=None)
+hypothesis.settings.load_profile("spanlab")
 
 
 @cache
@@ -24,6 +34,8 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     ),
     "needs_ovs": (lambda: not machine().missing, "Open vSwitch and the programs a run needs"),
     "needs_netem": (lambda: machine().netem, "the kernel's netem"),
+    "needs_datapath": (lambda: machine().kernel_datapath, "the kernel's Open vSwitch"),
+    "needs_guest": (lambda: shutil.which("linux.uml") is not None, "user-mode Linux"),
     "needs_docker": (lambda: machine().docker is not None, "a Docker engine, or what starts one"),
 }
 """By marker, the probe and what is missing where it fails."""
@@ -79,3 +91,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for name, (present, what) in NEEDS.items():
             if item.get_closest_marker(name) and not present():
                 item.add_marker(pytest.mark.skip(reason=f"{name}: this machine lacks {what}"))
+    items.sort(key=turn)
+
+
+def turn(item: pytest.Item) -> int:
+    """Return when a test has its turn among the others.
+
+    First those that leave the background a processor; then those that wait for it; last those that
+    emulate, with the machine to themselves.
+    """
+    if item.get_closest_marker("beside"):
+        return 1
+    return 2 if any(map(item.get_closest_marker, NEEDS)) else 0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def background(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Background]:
+    """Begin what the tests of this session want to find done."""
+    needed = (
+        item.get_closest_marker("beside")
+        for item in request.session.items
+        if not item.get_closest_marker("skip")
+    )
+    jobs = {marker.args[0].name: marker.args[0] for marker in needed if marker}
+    background = Background(tmp_path_factory.mktemp("background"), jobs.values())
+    yield background
+    background.close()

@@ -262,4 +262,4 @@ def main(out: Path, impairer: BackEnd, datapath: str, logs: Path, brief: bool) -
 
 if __name__ == "__main__":
     file, impairer, datapath, logs, *brief = sys.argv[1:]
-    main(Path(file), cast(BackEnd, impairer), datapath, Path(logs), bool(brief))
+    main(Path(file), cast(BackEnd, impairer), datapath, Path(logs).resolve(), bool(brief))

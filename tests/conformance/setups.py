@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.guest.boot import GUEST_LACKING, in_guest
-from tests.integration.runs import ENVIRONMENT, ROOT
-from topologies.emulation.capabilities import probe
+from tests.background import Job
+from tests.integration.guest.boot import in_guest
+from tests.integration.runs import ROOT
 
 LAB = Path(__file__).with_name("lab.py")
 
@@ -34,16 +33,37 @@ class Setup:
         return f"{self.impairer}, {self.datapath} datapath{', guest' if self.guest else ''}"
 
     @property
-    def lacking(self) -> str | None:
-        """Return what it takes that is not here."""
+    def command(self) -> tuple[str, ...]:
+        """What writes down in the present folder what `lab` found."""
+        how = (self._file, self.impairer, self.datapath, ".", *["brief"] * self.brief)
+        return (sys.executable, str(LAB), *how)
+
+    @property
+    def job(self) -> Job:
+        """What goes through the suite; a guest is booted once for all that run in one."""
         if self.guest:
-            return GUEST_LACKING
-        machine = probe()
-        if self.impairer == "netem" and not machine.netem:
-            return "needs the kernel's netem"
-        if self.datapath == "kernel" and not machine.kernel_datapath:
-            return "needs the kernel's Open vSwitch"
-        return None
+            return IN_GUEST
+        return Job(f"conformance-{self.impairer}", self.command, timeout_s=250)
+
+    @property
+    def marks(self) -> list[pytest.MarkDecorator]:
+        """What its tests need."""
+        needs = [pytest.mark.beside(self.job)]
+        if self.guest:
+            return [*needs, pytest.mark.needs_guest]
+        if self.impairer == "netem":
+            needs.append(pytest.mark.needs_netem)
+        if self.datapath == "kernel":
+            needs.append(pytest.mark.needs_datapath)
+        return needs
+
+    def found(self, folder: Path) -> Any:
+        """Return what `lab` found and left in a folder."""
+        return json.loads((folder / self._file).read_text())
+
+    @property
+    def _file(self) -> str:
+        return f"{self.impairer}.json"
 
 
 SETUPS = [
@@ -52,42 +72,9 @@ SETUPS = [
     Setup("netem", "kernel", guest=True),
     Setup("relay", "kernel", guest=True, brief=True),
 ]
-
-_of_guest: dict[Setup, Any] = {}
-
-
-def found_by(setup: Setup, folders: pytest.TempPathFactory) -> Any:
-    """Return what `lab` found; a guest is booted once for all that run in one."""
-    if not setup.guest:
-        return _found_here(setup, folders.mktemp("conformance"))
-    if not _of_guest:
-        _of_guest.update(_found_in_guest(folders.mktemp("guest")))
-    return _of_guest[setup]
-
-
-def _command(setup: Setup, folder: Path) -> list[str]:
-    file = folder / f"{setup.impairer}.json"
-    how = [str(file), setup.impairer, setup.datapath, str(folder), *["brief"] * setup.brief]
-    return [sys.executable, str(LAB), *how]
-
-
-def _found_here(setup: Setup, folder: Path) -> Any:
-    done = subprocess.run(
-        _command(setup, folder),
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=250,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads((folder / f"{setup.impairer}.json").read_text())
-
-
-def _found_in_guest(folder: Path) -> dict[Setup, Any]:
-    chosen = [setup for setup in SETUPS if setup.guest]
-    lines = [f"export PYTHONPATH={ROOT}"]
-    for setup in chosen:
-        lines.append(" ".join(_command(setup, folder)) + " || exit 1")
-    in_guest(folder, "\n".join(lines), timeout_s=400)
-    return {setup: json.loads((folder / f"{setup.impairer}.json").read_text()) for setup in chosen}
+_IN_TURN = [" ".join(setup.command) for setup in SETUPS if setup.guest]
+IN_GUEST = Job(
+    "conformance-guest",
+    in_guest("\n".join(["set -e", f"export PYTHONPATH={ROOT}", *_IN_TURN])),
+    timeout_s=400,
+)

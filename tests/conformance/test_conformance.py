@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.background import Background
 from tests.conformance.agent import HEADERS
 from tests.conformance.cases import (
     ASYMMETRIC,
@@ -57,7 +58,7 @@ from tests.conformance.readings import (
     flows,
     rate_bps,
 )
-from tests.conformance.setups import SETUPS, Setup, found_by
+from tests.conformance.setups import SETUPS, Setup
 from topologies.jitter import quantiles
 
 pytestmark = [
@@ -73,17 +74,15 @@ processor for the span, the switches and whoever listens."""
 REFUSED = {"netem": {"lost by bits", "lost by a pattern"}, "relay": set[str]()}
 
 
-@pytest.fixture(scope="module", params=SETUPS, ids=str)
+@pytest.fixture(scope="module", params=[pytest.param(it, marks=it.marks) for it in SETUPS], ids=str)
 def setup(request: pytest.FixtureRequest) -> Setup:
     chosen: Setup = request.param
-    if lacking := chosen.lacking:
-        pytest.skip(lacking)
     return chosen
 
 
 @pytest.fixture(scope="module")
-def found(setup: Setup, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return found_by(setup, tmp_path_factory)
+def found(setup: Setup, background: Background) -> Any:
+    return setup.found(background.folder_of(setup.job))
 
 
 def test_what_is_refused_is_refused_by_name(found: Any, setup: Setup) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.controller.controller_process import Body, ControllerProcess
+from tests.controller.controller_process import Ahead, Body, ControllerProcess
 from tests.controller.fake_switch import FakeSwitch
 from tests.controller.ryu_environment import CannotInstall, ryu_python
 from topologies.graph import Graph, build_graph
@@ -34,14 +34,17 @@ def graph() -> Graph:
     return build_graph(NetworkSpec.model_validate(spec))
 
 
+LINKS = {
+    "north-south": LinkState(10**9, 10 * MS),
+    "south-east": LinkState(10**9, 2 * MS),
+    "north-east": LinkState(10**9, 3 * MS),
+}
+"""North to south is slower directly than by way of east."""
+
+
 @pytest.fixture
 def links() -> dict[str, LinkState]:
-    """North to south is slower directly than by way of east."""
-    return {
-        "north-south": LinkState(10**9, 10 * MS),
-        "south-east": LinkState(10**9, 2 * MS),
-        "north-east": LinkState(10**9, 3 * MS),
-    }
+    return dict(LINKS)
 
 
 @pytest.fixture(scope="session")
@@ -62,15 +65,35 @@ def body(request: pytest.FixtureRequest) -> Body:
     return found
 
 
+@pytest.fixture(scope="module")
+def ahead(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ahead]:
+    """Controllers for the sample network that had time to start up."""
+    ahead = Ahead(
+        lambda body: ControllerProcess(
+            tmp_path_factory.mktemp("controller"), graph, dict(LINKS), body=body
+        )
+    )
+    yield ahead
+    ahead.close()
+
+
 @pytest.fixture
 def start(
-    tmp_path: Path, graph: Graph, links: dict[str, LinkState], body: Body
+    tmp_path: Path, graph: Graph, links: dict[str, LinkState], body: Body, ahead: Ahead
 ) -> Iterator[Callable[..., ControllerProcess]]:
-    """Start controllers for the sample network; they end with the test."""
+    """Start controllers for the sample network; they end with the test.
+
+    The first is one that was started before, unless it has options or is to find other files; the
+    others go on from its files.
+    """
     started: list[ControllerProcess] = []
 
-    def start(*more: str, **options: Any) -> ControllerProcess:
-        started.append(ControllerProcess(tmp_path, graph, links, *more, body=body, **options))
+    def start(*more: str, other_files: bool = False) -> ControllerProcess:
+        if not (started or more or other_files):
+            started.append(ahead.take(body))
+        else:
+            folder = started[0].folder if started else tmp_path
+            started.append(ControllerProcess(folder, graph, links, *more, body=body))
         return started[-1]
 
     yield start

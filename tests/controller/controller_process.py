@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from controller.client import ControllerClient
@@ -30,22 +32,20 @@ class Body:
 
 
 class ControllerProcess:
-    """A controller and its two ports, which a later one in the same folder has as well."""
+    """A controller and its two ports, which a later one in the same folder has as well.
+
+    It starts up in the background, until something is asked of it.
+    """
 
     def __init__(
-        self,
-        folder: Path,
-        graph: Graph,
-        links: dict[str, LinkState],
-        *more: str,
-        body: Body,
-        policy: str = "shortest-delay",
+        self, folder: Path, graph: Graph, links: dict[str, LinkState], *more: str, body: Body
     ) -> None:
         """Start it; an intent file that an earlier one left is gone on from."""
+        self.folder = folder
         (folder / "graph.json").write_text(graph.to_json())
         self.intent = folder / "intent.json"
         if not self.intent.exists():
-            Intent(policy, links).write(self.intent)
+            Intent("shortest-delay", links).write(self.intent)
         options = {"--graph": "graph.json", "--intent": "intent.json"}
         self._log = folder / "log"
         with self._log.open("a") as log:
@@ -58,12 +58,24 @@ class ControllerProcess:
                 stderr=log,
                 text=True,
             )
+
+    @cached_property
+    def line(self) -> str:
+        """What it prints once it listens, or nothing if it ends before."""
         assert self.process.stdout
-        self.line = self.process.stdout.readline()
-        if self.line:
-            ports = json.loads(self.line)
-            self.openflow_port, self.channel_port = ports["openflow_port"], ports["channel_port"]
-            self.client = ControllerClient(self.channel_port)
+        return self.process.stdout.readline()
+
+    @property
+    def openflow_port(self) -> int:
+        return int(json.loads(self.line)["openflow_port"])
+
+    @property
+    def channel_port(self) -> int:
+        return int(json.loads(self.line)["channel_port"])
+
+    @cached_property
+    def client(self) -> ControllerClient:
+        return ControllerClient(self.channel_port)
 
     @property
     def same_ports(self) -> tuple[str, ...]:
@@ -84,5 +96,23 @@ class ControllerProcess:
         """Close its standard input; return its exit code and what it logged."""
         assert self.process.stdin
         if not self.process.stdin.closed:
+            assert self.line is not None, "is read before all is closed"
             self.process.communicate(timeout=10)
         return self.process.returncode, self._log.read_text()
+
+
+class Ahead:
+    """Controllers, the next of which starts up while the last one is used."""
+
+    def __init__(self, make: Callable[[Body], ControllerProcess]) -> None:
+        self._make = make
+        self._next: dict[Body, ControllerProcess] = {}
+
+    def take(self, body: Body) -> ControllerProcess:
+        taken = self._next.pop(body, None) or self._make(body)
+        self._next[body] = self._make(body)
+        return taken
+
+    def close(self) -> None:
+        for controller in self._next.values():
+            controller.kill()

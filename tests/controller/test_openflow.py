@@ -229,7 +229,7 @@ def test_a_switch_that_comes_back_gets_what_it_lacks_and_no_more(network: Networ
     del border.held[lost.key], border._raw[lost.key]
     again = network.again(border)
     network.client.wait_ready(5)
-    assert again.modifications == ["add"]
+    assert again.modifications == ["add"], lost
     assert again.held == kept
     empty = network.cut("north-border")
     empty.held.clear()
@@ -544,7 +544,7 @@ def test_bad_files_are_said_in_one_line(
         return write(path, text)
 
     monkeypatch.setattr(Path, "write_text", changed)
-    controller = start()
+    controller = start(other_files=True)
     code, message = controller.end()
     assert code == 2
     assert message.startswith(f"controller: {name}: ")

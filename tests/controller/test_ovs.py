@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.controller.controller_process import Body
+from tests.controller.ryu_environment import CannotInstall, ryu_python
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.needs_ovs, pytest.mark.slow]
 LAB = Path(__file__).with_name("ovs_lab.py")
-_found: dict[str, dict[str, Any]] = {}
+
+
+@pytest.fixture(scope="module")
+def labs() -> Iterator[dict[str, Future[Any]]]:
+    """What a run in the lab finds, for each framework: at once, since both mostly wait."""
+    bodies = [Body("os-ken")]
+    with contextlib.suppress(CannotInstall):  # its tests tell
+        bodies.append(Body("ryu", ryu_python()))
+    with ThreadPoolExecutor() as pool:
+        yield {body.name: pool.submit(found_with, body) for body in bodies}
 
 
 @pytest.fixture
-def found(body: Body) -> dict[str, Any]:
-    """Return what a run in the lab has found, one for each framework."""
-    if body.name not in _found:
-        _found[body.name] = {}
-        # A short path of its own: the name of a Unix socket holds 107 bytes.
-        with tempfile.TemporaryDirectory(prefix="spanlab-ovs-") as folder:
-            done = subprocess.run(
-                ["unshare", "--net", sys.executable, str(LAB), folder, str(body.python)],
-                env=body.environment,
-                check=False,
-                capture_output=True,
-                text=True,
-                timeout=200,
-            )
-        assert done.returncode == 0, done.stderr
-        _found[body.name] = json.loads(done.stdout)
-    assert _found[body.name], "the lab has failed before"
-    return _found[body.name]
+def found(body: Body, labs: dict[str, Future[Any]]) -> Any:
+    return labs[body.name].result()
+
+
+def found_with(body: Body) -> Any:
+    # A short path of its own: the name of a Unix socket holds 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="spanlab-ovs-") as folder:
+        done = subprocess.run(
+            ["unshare", "--net", sys.executable, str(LAB), folder, str(body.python)],
+            env=body.environment,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 ALL = "3 received, 0% packet loss"

@@ -405,6 +405,19 @@ def test_only_the_barrier_of_the_newest_batch_confirms_it(
     assert dpid not in rollout.missing
 
 
+def test_a_switch_is_missing_until_it_was_told_what_it_lacks(
+    wiring: Wiring, first: Configuration
+) -> None:
+    obedient = Obedient(wiring)
+    obedient.put(first)
+    rollout, dpid = obedient.rollout, min(wiring.names)
+    rollout.disconnected(dpid)
+    rollout.connected(dpid, [*obedient.switches[dpid].held.values()], 0.0)
+    assert rollout.missing == [dpid]
+    assert rollout.advance(0.0) == [], "it lacks nothing"
+    assert rollout.missing == []
+
+
 def test_a_switch_that_is_slow_to_confirm_does_not_hold_up_one_that_comes_back(
     wiring: Wiring, first: Configuration, second: Configuration
 ) -> None:

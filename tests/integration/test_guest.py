@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.integration.guest.boot import GUEST_LACKING, in_guest
+from tests.background import Background, Job
+from tests.integration.guest.boot import in_guest
 
 SCENARIO = """
 name: guest
@@ -20,16 +21,22 @@ emulate: {bytes: 1/1000, time: 4}  # 25 Mbit/s at most: one slow processor has t
 timeline:
   - {at: step 9, upgrade: north-south, with: coherent-100g}
 """
+RUN = Job(
+    "guest",
+    in_guest('"$python" -I -m experiments run scenario.yaml --out run'),
+    timeout_s=250,
+    files={"scenario.yaml": SCENARIO},
+)
 
 
 @pytest.mark.slow
 @pytest.mark.needs_root
 @pytest.mark.needs_ovs
-@pytest.mark.skipif(GUEST_LACKING is not None, reason=GUEST_LACKING or "")
-def test_netem_and_the_kernel_datapath_carry_a_run(tmp_path):
-    (tmp_path / "scenario.yaml").write_text(SCENARIO)
-    in_guest(tmp_path, '"$python" -I -m experiments run scenario.yaml --out run', timeout_s=250)
-    result = json.loads((tmp_path / "run" / "result.json").read_text())
+@pytest.mark.needs_guest
+@pytest.mark.beside(RUN)
+@pytest.mark.timeout(600)
+def test_netem_and_the_kernel_datapath_carry_a_run(background: Background) -> None:
+    result = json.loads((background.folder_of(RUN) / "run" / "result.json").read_text())
     assert result["backend"] == {"impairer": "netem", "datapath": "kernel", "runtime": "namespace"}
     assert result["fidelity"]["verdict"] == "faithful", result["fidelity"]["reasons"]
     aged, upgraded = result["phases"]

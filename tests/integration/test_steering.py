@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def test_packets_take_the_intended_way_on_the_wire(lab: Lab) -> None:
+    def traced(port: str) -> Any:
+        return lab.ask("path", "north-w1", "south-w1", "--trace", "--sport", port)
+
     for policy in ("ecmp", "shortest-delay"):
         lab.ask("policy", "set", policy)
-        for port in ("40001", "40002", "40003", "40004"):
-            found = lab.ask("path", "north-w1", "south-w1", "--trace", "--sport", port)
+        with ThreadPoolExecutor() as pool:
+            traces = list(pool.map(traced, ("40001", "40002", "40003", "40004")))
+        for found in traces:
             assert found["seen"]["arrived"]
             assert found["seen"]["intended"]
             assert found["seen"]["unwired"] == 0
@@ -253,6 +258,7 @@ def test_an_upgrade_under_training_with_the_controller_killed_before_it(tmp_path
 
 def test_a_span_that_dies_under_training_is_gone_around(tmp_path: Path) -> None:
     scenario = triangle()
+    scenario["workload"]["bucket"] = "100 MB"  # each costs four times the delay of the spans
     scenario["timeline"] = [{"at": "step 14", "fail": CROSSED, "for": f"{OUTAGE_NS // 10**9} s"}]
     run = Run(tmp_path, scenario)
     try:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -179,14 +179,16 @@ def _lives(pid: int) -> bool:
     return state != "Z"
 
 
-def launchers() -> Iterator[Callable[..., Launcher]]:
-    """Start launchers; they end with the test."""
-    started: list[Launcher] = []
+class Ahead:
+    """Launchers of all ranks, the next of which imports torch while the last one is used."""
 
-    def start(*ranks: str) -> Launcher:
-        started.append(Launcher(*ranks))
-        return started[-1]
+    def __init__(self) -> None:
+        self._next: Launcher | None = None
 
-    yield start
-    for launcher in started:
-        launcher.close()
+    def take(self) -> Launcher:
+        taken, self._next = self._next or Launcher(), Launcher()
+        return taken
+
+    def close(self) -> None:
+        if self._next:
+            self._next.close()
