@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,12 +18,16 @@ from tests.integration.runs import ENVIRONMENT
 
 @dataclass(frozen=True)
 class Job:
-    """A command that runs in a folder of its own, which holds some files already, and ends well."""
+    """A command that runs in a folder of its own, which holds some files already, and ends well.
+
+    One that measures what other work would change waits to be asked for, ``alone``.
+    """
 
     name: str
     command: tuple[str, ...]
     timeout_s: float
     files: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = False
 
 
 class Background:
@@ -33,10 +37,13 @@ class Background:
         self._running: subprocess.Popen[bytes] | None = None
         # One at a time: two would take the processor from each other as they measure.
         self._turns = ThreadPoolExecutor(max_workers=1)
-        self._ended = {job.name: self._turns.submit(self._do, job, folder) for job in jobs}
+        self._folder = folder
+        self._ended = {job.name: self._begin(job) for job in jobs if not job.alone}
 
     def folder_of(self, job: Job) -> Path:
         """Wait until a job has ended; return its folder. Raises AssertionError if it failed."""
+        if job.name not in self._ended:
+            self._ended[job.name] = self._begin(job)
         return self._ended[job.name].result()
 
     def close(self) -> None:
@@ -46,8 +53,11 @@ class Background:
             os.killpg(self._running.pid, signal.SIGTERM)
         self._turns.shutdown()
 
-    def _do(self, job: Job, above: Path) -> Path:
-        folder = above / job.name
+    def _begin(self, job: Job) -> Future[Path]:
+        return self._turns.submit(self._do, job)
+
+    def _do(self, job: Job) -> Path:
+        folder = self._folder / job.name
         folder.mkdir()
         for name, text in job.files.items():
             (folder / name).write_text(text)
