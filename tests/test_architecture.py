@@ -38,6 +38,8 @@ MAY_EMULATE = {
         "manifest",
         "doctor",
         "cli",
+        "sweep.bench",
+        "sweep.child",
     )
 }
 MAX_LINES = 400

@@ -1,0 +1,127 @@
+"""Runs the points of a sweep on a Dask cluster: one at a time on each machine, none lost.
+
+Workers emulate, and hold nothing that matters: each run folder comes back as bytes and is written
+here. A point whose worker is lost is given to another by the scheduler.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import RunFailed
+from experiments.scenario import Scenario
+from experiments.sweep.ended import Ended
+from experiments.sweep.points import Point, plain
+from experiments.sweep.watching import Watcher
+from experiments.sweep.worker import Unfit, run_point, unpack
+from experiments.twin import settled_twin
+from topologies.files import as_model
+
+RESOURCE = "emulation"
+"""What a worker offers one of (``--resources emulation=1``) and a point takes while it runs."""
+CONNECT_S, LOOK_S = 10, 5.0
+"""How long to wait for the scheduler, and how often to look whether anybody works."""
+AHEAD = 4
+"""Points that are given to the scheduler for each worker: it always has a next one."""
+
+GONE = (
+    "the Dask scheduler is gone; start it and its workers again and give the same command: it goes "
+    "on where it stopped"
+)
+
+
+class OnCluster:
+    """Runs points on the workers of a Dask scheduler."""
+
+    def __init__(self, address: str, source: Path, watcher: Watcher) -> None:
+        """Take the scheduler's address, the sweep file, and who watches."""
+        self._address, self._source, self._watcher = address, source, watcher
+
+    def run(self, points: Sequence[Point], runs: Path, keep: str) -> Iterator[Ended]:
+        """Run points wherever a worker is free; see `Executor`."""
+        from distributed import Client
+
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is raised
+        try:
+            client = Client(self._address, timeout=CONNECT_S, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise RunFailed(
+                f"no Dask scheduler answers at {self._address}: {error}\nstart one with "
+                ".venv/bin/dask scheduler, and give the address that it prints: tcp://HOST:8786"
+            ) from None
+        with client, contextlib.ExitStack() as stack:
+            waiting = iter(points)
+            given: dict[Any, Point] = {}
+            stack.callback(lambda: client.cancel(list(given)))
+            while True:
+                workers = self._workers(client)
+                while len(given) < AHEAD * max(1, workers) and (point := next(waiting, None)):
+                    given[self._submit(client, point, keep)] = point
+                if not given:
+                    return
+                for future in self._done(client, list(given), workers):
+                    point = given.pop(future)
+                    yield _collected(future, point, runs)
+
+    def _submit(self, client: Any, point: Point, keep: str) -> Any:
+        """Give a point to the scheduler, with the scales that this machine would choose for it."""
+        settled, _ = settled_twin(as_model(point.scenario, Scenario, str(self._source)))
+        request = {
+            "index": point.index,
+            "scenario": plain(settled),
+            "source": str(self._source),
+            "name": point.folder,
+            "keep": keep,
+        }
+        return client.submit(run_point, request, resources={RESOURCE: 1}, pure=False)
+
+    def _done(self, client: Any, futures: Sequence[Any], workers: int) -> set[Any]:
+        """Wait a while for some points to end; return those that have."""
+        from distributed import wait
+
+        try:
+            done: set[Any] = wait(futures, timeout=LOOK_S, return_when="FIRST_COMPLETED").done
+        except TimeoutError:
+            if client.status != "running":
+                raise RunFailed(GONE) from None
+            if not workers:
+                self._watcher.stage(
+                    f"no worker offers {RESOURCE}: ./spanlab worker {self._address}"
+                )
+            return set()
+        except CancelledError:
+            raise RunFailed(GONE) from None
+        return done
+
+    def _workers(self, client: Any) -> int:
+        """Return how many workers can emulate now."""
+        try:
+            workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        except OSError:
+            raise RunFailed(GONE) from None
+        return sum(RESOURCE in worker.get("resources", {}) for worker in workers)
+
+
+def _collected(future: Any, point: Point, runs: Path) -> Ended:
+    """Write what a worker sent back; return how the point ended."""
+    from distributed import KilledWorker
+
+    try:
+        line, files = future.result()
+    except CancelledError:
+        raise RunFailed(GONE) from None
+    except Unfit as error:
+        raise RunFailed(f"a worker cannot emulate: {error}") from None
+    except KilledWorker as error:
+        unpack(runs / point.folder, {"logs/error.txt": str(error).encode()})
+        said = f"every worker that it was given to was lost: {error}".splitlines()[0]
+        return Ended(point.index, point.folder, "failed", point.seed, error=said)
+    finally:
+        future.release()
+    unpack(runs / point.folder, files)
+    return Ended.from_json(line)
