@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,25 +38,28 @@ FOUND = {
 }
 """Columns of every sweep with their types, after those of the point itself."""
 IDENTITY = {"sweep": "VARCHAR", "point": "BIGINT", "repetition": "BIGINT", "seed": "BIGINT"}
-RESERVED = frozenset({"with", "for", "from", "to", "in", "end"})
+RESERVED = frozenset({"for", "from", "table", "to", "window", "with"})
 """Keys of scenarios that SQL would take for words of its own."""
 
 
 def names_of(paths: Sequence[str]) -> dict[str, str]:
     """Return a column name for each varied path: the shortest end of it that tells it apart."""
-    names: dict[str, str] = {}
-    for path in paths:
-        parts = [part for part in re.split(r"[^A-Za-z0-9]+", path) if part]
-        others = [re.split(r"[^A-Za-z0-9]+", other) for other in paths if other != path]
-        for length in range(1, len(parts) + 1):
-            name = "_".join(parts[-length:])
-            taken = name in names.values() or any(it[-length:] == parts[-length:] for it in others)
-            if not (taken or name in RESERVED | FOUND.keys() | IDENTITY.keys() or name.isdigit()):
-                break
-        else:
-            name = "varied_" + "_".join(parts)
-        names[path] = name
+    taken = {*RESERVED, *FOUND, *IDENTITY}
+    ends = {
+        path: [_end(path, length) for length in range(1, path.count(".") + 2)] for path in paths
+    }
+    seen = Counter(end for each in ends.values() for end in set(each))
+    names = {}
+    for path, each in ends.items():
+        fitting = (it for it in each if seen[it] == 1 and it not in taken and not it[:1].isdigit())
+        names[path] = next(fitting, f"varied_{each[-1]}")
     return names
+
+
+def _end(path: str, length: int) -> str:
+    """Return the last so many parts of a path as a word."""
+    parts = [re.sub(r"[^A-Za-z0-9]", "_", part) for part in path.split(".")[-length:]]
+    return "_".join(part for part in parts if part != "_")
 
 
 def columns_of(points: Sequence[Point]) -> dict[str, str]:

@@ -1,0 +1,95 @@
+"""A sweep over the tiny scenario, and runs of it that nothing emulated."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from experiments.manifest import manifest_of
+from experiments.outcome import Outcome, finish
+from experiments.sweep.ended import Ended, ended_well
+from experiments.sweep.points import Point
+from experiments.sweep.worker import packed, unpack
+from tests.fakes.runs import MACHINE, FakeRun
+from tests.fakes.scenarios import tiny
+
+DELAY, LOSS = "network.spans.*.delay", "network.spans.*.loss"
+GRID: dict[str, Any] = {DELAY: ["1 ms", "10 ms"], LOSS: [0, 0.001, 0.01]}
+
+
+def swept(**changes: Any) -> dict[str, Any]:
+    """Return a sweep of six points, with some keys changed."""
+    sweep = {"name": "small", "scenario": tiny(workload__strategy="ddp"), "vary": GRID}
+    return {**sweep, **changes}
+
+
+def write_sweep(folder: Path, **changes: Any) -> Path:
+    """Write a sweep file."""
+    path = folder / "sweep.yaml"
+    path.write_text(json.dumps(swept(**changes)))  # which is YAML, too
+    assert yaml.safe_load(path.read_text())["name"]
+    return path
+
+
+class Made:
+    """Runs points by making them up; ``fail`` and ``torn`` are indices for which it does not."""
+
+    def __init__(self, fail: Sequence[int] = (), torn: int | None = None) -> None:
+        self.fail, self.torn = fail, torn
+        self.ran: list[int] = []
+
+    def run(self, points: Sequence[Point], runs: Path, keep: str) -> Iterator[Ended]:
+        for point in points:
+            folder = runs / point.folder
+            if point.index == self.torn:
+                folder.mkdir()
+                folder.joinpath("manifest.json").write_text("{}")
+                raise KeyboardInterrupt
+            self.ran.append(point.index)
+            yield made(point, folder, failed=point.index in self.fail)
+
+
+def made(point: Point, folder: Path, failed: bool = False) -> Ended:
+    """Leave the folder of a run that was made up; return how it ended."""
+    files = _files(failed)
+    unpack(folder, files)
+    result = json.loads(files["result.json"])
+    return ended_well(point.index, point.folder, point.seed, result, 1.5)
+
+
+@cache
+def _files(failed: bool) -> dict[str, bytes]:
+    """Return the run folder that every point has: making one takes a while."""
+    with tempfile.TemporaryDirectory() as scratch:
+        run = FakeRun(Path(scratch) / "run")
+        outcome = Outcome(session=run.session)
+        if failed:
+            outcome.status, outcome.error = "failed", "rank 1 (east-w1) was killed by signal 9"
+        manifest = manifest_of(run.scenario, Path("lab.yaml"), "made-up", run.twin, MACHINE)
+        run.record.write("manifest.json", manifest)
+        run.record.logs.joinpath("rank-0.log").write_text("ready")
+        finish(run.scenario, run.twin, MACHINE, "made-up", run.record, outcome)
+        return packed(run.record.folder)
+
+
+class Nobody:
+    """Watches a sweep, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.before = 0
+        self.told: list[int] = []
+
+    def stage(self, text: str) -> None:
+        pass
+
+    def begin_sweep(self, total: int, ended: Sequence[Ended]) -> None:
+        self.before = len(ended)
+
+    def ended(self, point: Point, run: Ended) -> None:
+        self.told.append(run.index)
