@@ -14,7 +14,8 @@ DIGITS = 4
 BASE_UNITS = {"rate": "bps", "duration": "ns", "length": "m", "size": "bytes"}
 """The suffix of a name that holds a dimension's base units."""
 
-_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?")
+EXPONENT = re.compile(r"[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
+"""What YAML takes for text where its mantissa has no point."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,10 @@ class Quantity:
 
 
 def quantity_of(value: object) -> Quantity:
-    """Read a number or a quantity; raises ValueError for anything else.
-
-    YAML takes ``1e-6`` for text, since it has no point; here it is the number that it looks like.
-    """
+    """Read a number or a quantity; raises ValueError for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Quantity(value, whole=isinstance(value, int))
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+    if isinstance(value, str) and EXPONENT.fullmatch(value):
         return Quantity(float(value))
     for dimension in UNITS:
         try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from experiments.scenario import Scenario, load_scenario
-from experiments.sweep.quantity import Quantity, quantity_of
+from experiments.sweep.quantity import EXPONENT, Quantity, quantity_of
 from topologies.files import FileError, FileModel, as_model, read_model
 from topologies.spec import Name
 
@@ -16,10 +16,19 @@ MAX_RUNS = 100_000
 """Of one sweep, repetitions counted: at 3 s each, three and a half days."""
 
 
+def _numbers(values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    """Take ``1e-6`` for the number that it looks like: YAML, for want of a point, does not."""
+    if values is None:
+        return None
+    return tuple(
+        float(it) if isinstance(it, str) and EXPONENT.fullmatch(it) else it for it in values
+    )
+
+
 class AxisSpec(FileModel):
     """What one field takes: a list of values, or ``{from: 1 ms, to: 50 ms, scale: log}``."""
 
-    values: tuple[Any, ...] | None = Field(None, strict=False)
+    values: Annotated[tuple[Any, ...] | None, AfterValidator(_numbers)] = Field(None, strict=False)
     from_: Any = Field(None, alias="from", description="a number or a quantity")
     to: Any = None
     scale: Literal["linear", "log"] = "linear"

@@ -38,6 +38,11 @@ def test_a_grid_is_every_combination(tmp_path: Path) -> None:
     assert [point.folder for point in points][:2] == ["00000-0", "00001-0"]
 
 
+def test_a_number_without_a_point_is_a_number_all_the_same(tmp_path: Path) -> None:
+    points = points_of(tmp_path, vary={LOSS: ["1e-4", "1E-3"]})
+    assert [point.values[LOSS] for point in points] == [0.0001, 0.001]
+
+
 def test_a_zip_goes_row_by_row(tmp_path: Path) -> None:
     vary = {DELAY: ["1 ms", "2 ms"], "workload.strategy": ["ddp", {"name": "diloco", "every": 2}]}
     points = points_of(tmp_path, design="zip", vary=vary)
