@@ -163,7 +163,8 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder, self.processes = folder, list[subprocess.Popen[bytes]]()
         file = folder / "scheduler.json"
-        self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", file)
+        local = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        self._start("scheduler", *local, "--scheduler-file", file)
         eventually(file.exists, 30, "the scheduler's file")
         self.address = str(json.loads(file.read_text())["address"])
 
