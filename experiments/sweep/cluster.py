@@ -6,10 +6,10 @@ here. A point whose worker is lost is given to another by the scheduler.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import CancelledError
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,10 @@ from experiments.sweep.ended import Ended
 from experiments.sweep.points import Point, plain
 from experiments.sweep.watching import Watcher
 from experiments.sweep.worker import Unfit, run_point, unpack
+from experiments.sweep.workforce import RESOURCE, cluster_of, workforce
 from experiments.twin import settled_twin
 from topologies.files import as_model
 
-RESOURCE = "emulation"
-"""What a worker offers one of (``--resources emulation=1``) and a point takes while it runs."""
 CONNECT_S, LOOK_S = 10, 5.0
 """How long to wait for the scheduler, and how often to look whether anybody works."""
 AHEAD = 4
@@ -38,33 +37,31 @@ GONE = (
 class OnCluster:
     """Runs points on the workers of a Dask scheduler."""
 
-    def __init__(self, address: str, source: Path, watcher: Watcher) -> None:
-        """Take the scheduler's address, the sweep file, and who watches."""
-        self._address, self._source, self._watcher = address, source, watcher
+    def __init__(self, cluster: str, source: Path, watcher: Watcher) -> None:
+        """Take a scheduler's address or a cluster file, the sweep file, and who watches.
 
-    def run(self, points: Sequence[Point], runs: Path, keep: str) -> Iterator[Ended]:
+        Raises FileError for a bad cluster file.
+        """
+        self._cluster, self._source, self._watcher = cluster_of(cluster), source, watcher
+
+    def run(self, points: Sequence[Point], runs: Path, keep: str) -> Generator[Ended, None, None]:
         """Run points wherever a worker is free; see `Executor`."""
-        from distributed import Client
-
+        if not points:
+            return
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is raised
-        try:
-            client = Client(self._address, timeout=CONNECT_S, set_as_default=False)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise RunFailed(
-                f"no Dask scheduler answers at {self._address}: {error}\nstart one with "
-                ".venv/bin/dask scheduler, and give the address that it prints: tcp://HOST:8786"
-            ) from None
-        with client, contextlib.ExitStack() as stack:
+        with ExitStack() as stack:
+            address = stack.enter_context(workforce(self._cluster))
+            client = stack.enter_context(_client(address))
             waiting = iter(points)
             given: dict[Any, Point] = {}
             stack.callback(lambda: client.cancel(list(given)))
             while True:
-                workers = self._workers(client)
+                workers = self._workers(client, address)
                 while len(given) < AHEAD * max(1, workers) and (point := next(waiting, None)):
                     given[self._submit(client, point, keep)] = point
                 if not given:
                     return
-                for future in self._done(client, list(given), workers):
+                for future in _done(client, list(given)):
                     point = given.pop(future)
                     yield _collected(future, point, runs)
 
@@ -80,31 +77,45 @@ class OnCluster:
         }
         return client.submit(run_point, request, resources={RESOURCE: 1}, pure=False)
 
-    def _done(self, client: Any, futures: Sequence[Any], workers: int) -> set[Any]:
-        """Wait a while for some points to end; return those that have."""
-        from distributed import wait
-
-        try:
-            done: set[Any] = wait(futures, timeout=LOOK_S, return_when="FIRST_COMPLETED").done
-        except TimeoutError:
-            if client.status != "running":
-                raise RunFailed(GONE) from None
-            if not workers:
-                self._watcher.stage(
-                    f"no worker offers {RESOURCE}: ./spanlab worker {self._address}"
-                )
-            return set()
-        except CancelledError:
-            raise RunFailed(GONE) from None
-        return done
-
-    def _workers(self, client: Any) -> int:
-        """Return how many workers can emulate now."""
+    def _workers(self, client: Any, address: str) -> int:
+        """Return how many workers can emulate now; say so while there is none."""
         try:
             workers = client.scheduler_info(n_workers=-1)["workers"].values()
         except OSError:
             raise RunFailed(GONE) from None
-        return sum(RESOURCE in worker.get("resources", {}) for worker in workers)
+        count = sum(RESOURCE in worker.get("resources", {}) for worker in workers)
+        self._watcher.stage(
+            f"{count} workers" if count else f"waiting for a worker: ./spanlab worker {address}"
+        )
+        return count
+
+
+def _client(address: str) -> Any:
+    """Return a connection to a scheduler; raises RunFailed where none answers."""
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise RunFailed(
+            f"no Dask scheduler answers at {address}: {error}\nstart one with "
+            ".venv/bin/dask scheduler, and give the address that it prints: tcp://HOST:8786"
+        ) from None
+
+
+def _done(client: Any, futures: Sequence[Any]) -> set[Any]:
+    """Wait a while for some points to end; return those that have."""
+    from distributed import wait
+
+    try:
+        done: set[Any] = wait(futures, timeout=LOOK_S, return_when="FIRST_COMPLETED").done
+    except TimeoutError:
+        if client.status != "running":
+            raise RunFailed(GONE) from None
+        return set()
+    except CancelledError:
+        raise RunFailed(GONE) from None
+    return done
 
 
 def _collected(future: Any, point: Point, runs: Path) -> Ended:

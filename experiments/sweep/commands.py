@@ -29,7 +29,9 @@ def sweep(
     ] = None,
     cluster: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="of a Dask scheduler, whose workers run the points"),
+        typer.Option(
+            metavar="ADDRESS", help="of a Dask scheduler whose workers run the points, or a file"
+        ),
     ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="run again what has failed before")
@@ -93,9 +95,10 @@ def worker(
 ) -> None:
     """Lend this machine to sweeps: emulate the points that a Dask scheduler gives it."""
     from experiments.sweep.bench import require_machine
+    from experiments.sweep.workforce import OFFER
 
     require_machine()
-    arguments = ["--nthreads", "1", "--resources", "emulation=1", "--no-dashboard"]
+    arguments = ["--nthreads", "1", "--no-dashboard", *OFFER]
     command = [sys.executable, "-Im", "distributed.cli.dask_worker", address, *arguments]
     os.execv(sys.executable, command)
 

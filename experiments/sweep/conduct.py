@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,12 +116,13 @@ def _work(
     watcher.begin_sweep(len(points), list(store.ended.values()))
     due = 0.0
     try:
-        for run in executor.run(left, store.runs, keep):
-            store.add(run, keep)
-            watcher.ended(points[run.index], run)
-            if (begin := time.monotonic()) >= due:
-                write_table(table, columns, rows_of(name, points, store.ended))
-                due = begin + TABLE_EVERY * (time.monotonic() - begin)
+        with closing(executor.run(left, store.runs, keep)) as running:
+            for run in running:
+                store.add(run, keep)
+                watcher.ended(points[run.index], run)
+                if (begin := time.monotonic()) >= due:
+                    write_table(table, columns, rows_of(name, points, store.ended))
+                    due = begin + TABLE_EVERY * (time.monotonic() - begin)
     finally:
         write_table(table, columns, rows_of(name, points, store.ended))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from experiments.sweep.points import Point
 class Executor(Protocol):
     """Runs points; each has a whole run folder by the time it is told of."""
 
-    def run(self, points: Sequence[Point], runs: Path, keep: str) -> Iterator[Ended]:
+    def run(self, points: Sequence[Point], runs: Path, keep: str) -> Generator[Ended, None, None]:
         """Run points into folders below ``runs``; yield how each ended, in whatever order.
 
         Of each folder at least what the sweep is to ``keep`` must be there.
@@ -31,7 +31,7 @@ class Here:
         """Take the sweep file, and who watches."""
         self._source, self._observer = source, observer
 
-    def run(self, points: Sequence[Point], runs: Path, keep: str) -> Iterator[Ended]:
+    def run(self, points: Sequence[Point], runs: Path, keep: str) -> Generator[Ended, None, None]:
         """Run points one after the other; see `Executor`."""
         for point in points:
             folder = runs / point.folder

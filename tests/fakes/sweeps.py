@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Made:
         self.fail, self.torn = fail, torn
         self.ran: list[int] = []
 
-    def run(self, points: Sequence[Point], runs: Path, keep: str) -> Iterator[Ended]:
+    def run(self, points: Sequence[Point], runs: Path, keep: str) -> Generator[Ended, None, None]:
         for point in points:
             folder = runs / point.folder
             if point.index == self.torn:

@@ -25,7 +25,9 @@ def conduct(folder: Path, executor: Made, again: bool = False, **changes: Any) -
 def rows(folder: Path, question: str) -> list[tuple[Any, ...]]:
     with duckdb.connect() as database:
         table = database.read_parquet(str(folder / "out" / "points.parquet"))
-        return table.query("points", question).fetchall()
+        found = table.query("points", question)
+        assert found is not None
+        return found.fetchall()
 
 
 def test_every_point_runs_once_and_has_rows(tmp_path: Path) -> None:
