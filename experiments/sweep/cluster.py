@@ -25,6 +25,8 @@ from topologies.files import as_model
 
 CONNECT_S, LOOK_S = 10, 5.0
 """How long to wait for the scheduler, and how often to look whether anybody works."""
+WORKERS = "workers"
+"""Where, in the sweep's folder, those that it started log."""
 AHEAD = 4
 """Points that are given to the scheduler for each worker: it always has a next one."""
 
@@ -48,15 +50,20 @@ class OnCluster:
         """Run points wherever a worker is free; see `Executor`."""
         if not points:
             return
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is raised
+        from distributed.utils import silence_logging_cmgr
+
         with ExitStack() as stack:
-            address = stack.enter_context(workforce(self._cluster))
+            stack.enter_context(silence_logging_cmgr(logging.CRITICAL))  # what matters is raised
+            address = stack.enter_context(workforce(self._cluster, runs.parent / WORKERS))
             client = stack.enter_context(_client(address))
+            hint = f"./spanlab worker {address} starts one"
+            if not isinstance(self._cluster, str):
+                hint = f"what they say is in {runs.parent / WORKERS}"
             waiting = iter(points)
             given: dict[Any, Point] = {}
             stack.callback(lambda: client.cancel(list(given)))
             while True:
-                workers = self._workers(client, address)
+                workers = self._workers(client, hint)
                 while len(given) < AHEAD * max(1, workers) and (point := next(waiting, None)):
                     given[self._submit(client, point, keep)] = point
                 if not given:
@@ -77,16 +84,14 @@ class OnCluster:
         }
         return client.submit(run_point, request, resources={RESOURCE: 1}, pure=False)
 
-    def _workers(self, client: Any, address: str) -> int:
-        """Return how many workers can emulate now; say so while there is none."""
+    def _workers(self, client: Any, hint: str) -> int:
+        """Return how many workers can emulate now; say so, with a hint where there is none."""
         try:
             workers = client.scheduler_info(n_workers=-1)["workers"].values()
         except OSError:
             raise RunFailed(GONE) from None
         count = sum(RESOURCE in worker.get("resources", {}) for worker in workers)
-        self._watcher.stage(
-            f"{count} workers" if count else f"waiting for a worker: ./spanlab worker {address}"
-        )
+        self._watcher.stage(f"{count} workers" if count else f"waiting for a worker; {hint}")
         return count
 
 

@@ -6,6 +6,7 @@ in this process, and workers end when it does.
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -83,17 +84,25 @@ def cluster_of(text: str) -> str | ClusterSpec:
 
 
 @contextmanager
-def workforce(spec: str | ClusterSpec) -> Iterator[str]:
-    """Yield the address of a scheduler: that given, or that of the workers which are asked for."""
+def workforce(spec: str | ClusterSpec, logs: Path) -> Iterator[str]:
+    """Yield the address of a scheduler: that given, or that of the workers which are asked for.
+
+    What workers that were started say goes to files in ``logs``.
+    """
     if isinstance(spec, str):
         yield spec
         return
+    logs.mkdir(exist_ok=True)
     options = {"host": spec.host, "port": 0, "dashboard": False}
     with ExitStack() as stack:
         if spec.slurm:
             from dask_jobqueue.slurm import SLURMCluster
 
-            jobs = SLURMCluster(scheduler_options=options, **spec.slurm.cluster_options())
+            jobs = SLURMCluster(
+                scheduler_options=options,
+                log_directory=str(logs.resolve()),
+                **spec.slurm.cluster_options(),
+            )
             stack.enter_context(jobs)
             jobs.scale(jobs=spec.slurm.jobs)
             yield jobs.scheduler_address
@@ -101,11 +110,16 @@ def workforce(spec: str | ClusterSpec) -> Iterator[str]:
             assert spec.ssh is not None, "checked when read"
             from distributed import Scheduler, SpecCluster
 
-            own = SpecCluster({}, {"cls": Scheduler, "options": options}, silence_logs=False)
+            own = SpecCluster(
+                {}, {"cls": Scheduler, "options": options}, silence_logs=logging.CRITICAL
+            )
             stack.enter_context(own)
             for host in spec.ssh.hosts:
                 command = ssh_command(spec.ssh, host, own.scheduler_address)
-                login = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+                with (logs / f"{host}.log").open("ab") as log:
+                    login = subprocess.Popen(
+                        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                    )
                 stack.callback(_end, login)
             yield own.scheduler_address
 

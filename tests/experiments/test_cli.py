@@ -28,7 +28,10 @@ from topologies.linkstate import LinkState
 from workloads import strategies, tasks
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("demo", "run", "validate", "links", "strategies", "tasks", "doctor", "clean", "test")
+COMMANDS = (
+    *("demo", "run", "sweep", "query", "worker", "validate", "links", "strategies", "tasks"),
+    *("doctor", "clean", "test"),
+)
 
 
 def spanlab(*arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:

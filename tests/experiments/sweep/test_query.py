@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from experiments import cli
+from experiments.errors import BAD_INPUT
 from experiments.sweep.conduct import sweep
 from experiments.sweep.query import ask
 from tests.fakes.sweeps import Made, Nobody, write_sweep
@@ -84,3 +88,29 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     sweep(write_sweep(odd), Made(), Nobody(), odd / "out")
     assert ask("select count(*) from points", odd / "out").rows == [(12,)]
     assert ask("select count(*) from steps", odd / "out").rows == [(6 * 28,)]
+
+
+def test_answers_are_shown_to_people_and_to_scripts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*arguments: str, code: int = 0) -> tuple[str, str]:
+        monkeypatch.setattr(sys, "argv", ["spanlab", "query", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        assert int(stopped.value.code or 0) == code
+        read = capsys.readouterr()
+        return read.out, read.err
+
+    question = "select loss, delay, max(coherence) as best, null as nothing from points "
+    asked = (question + "where point = 0 group by all", "--out", str(folder / "runs" / "one"))
+    row = {"loss": 0.0, "delay": "1 ms", "best": 0.9524, "nothing": None}
+    assert json.loads(said(*asked, "--json")[0]) == [row]
+    assert said(*asked, "--csv")[0].splitlines() == [
+        "loss,delay,best,nothing",
+        "0.0,1 ms,0.9524,",
+    ]
+    shown = said(*asked)[0]
+    assert "1 ms" in shown and "0.9524" in shown and "-" in shown
+    out, err = said("select x from points", *asked[1:], code=BAD_INPUT)
+    assert out == ""
+    assert "coherence_low" in err
