@@ -49,7 +49,6 @@ class SweepScreen:
         self._phase = ""
 
     def __enter__(self) -> SweepScreen:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -58,7 +57,8 @@ class SweepScreen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        if self._progress.live.is_started:
+            self._progress.stop()
 
     def begin_sweep(self, total: int, ended: Sequence[Ended]) -> None:
         """Show how many runs there are; those that have ended count as done."""
@@ -81,6 +81,8 @@ class SweepScreen:
 
     def stage(self, text: str) -> None:
         """Show what is done now."""
+        if self._console.is_terminal and not self._progress.live.is_started:
+            self._progress.start()
         self._progress.update(self._task, description=text)
 
     def step(self, step: int, phase: str, step_ms: float, coherence: float | None) -> None:

@@ -80,8 +80,9 @@ def unpack(folder: Path, files: dict[str, bytes]) -> None:
         if not path.resolve().is_relative_to(part.resolve()):
             raise RunFailed(f"a worker sent a file that does not belong to its run: {name}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    os.sync()
+        with path.open("wb") as file:
+            file.write(content)
+            os.fsync(file.fileno())
     part.rename(folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -36,6 +37,28 @@ def test_all_sweeps_are_asked_together(folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(folder)
     answer = ask("select sweep, count(*), count(strategy) from points group by all order by all")
     assert answer.rows == [("one", 12, 0), ("two", 4, 4)]
+
+
+def test_runs_that_belong_to_no_sweep_are_asked_with_them(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runs").mkdir()
+    shutil.copytree(folder / "runs" / "one" / "points" / "00000-0", tmp_path / "runs" / "alone")
+    (tmp_path / "runs" / "odd").mkdir()
+    (tmp_path / "runs" / "odd" / "result.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    found = ask("select folder, sweep, seed, phase, coherence from points order by coherence")
+    assert found.rows == [
+        ("alone", None, 3, "aged", 0.25),
+        ("alone", None, 3, "west-east upgraded", 0.9524),
+    ]
+    steps = ask("select folder, sweep_folder, count(*) from steps group by all")
+    assert steps.rows == [("alone", None, 28)]
+    shutil.copytree(folder / "runs" / "one", tmp_path / "runs" / "one")
+    assert ask("select sweep, count(*) n from points group by sweep order by n").rows == [
+        (None, 2),
+        ("one", 12),
+    ]
 
 
 def test_steps_stand_beside_their_points(folder: Path) -> None:
