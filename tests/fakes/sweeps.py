@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,19 @@ def write_sweep(folder: Path, **changes: Any) -> Path:
 
 
 class Made:
-    """Runs points by making them up; ``fail`` and ``torn`` are indices for which it does not."""
+    """Runs points by making them up.
 
-    def __init__(self, fail: Sequence[int] = (), torn: int | None = None) -> None:
-        self.fail, self.torn = fail, torn
+    Some may ``fail``, of some there may be ``doubt``; at one that is ``torn`` it stops.
+    """
+
+    def __init__(
+        self,
+        fail: Sequence[int] = (),
+        torn: int | None = None,
+        doubt: Sequence[int] = (),
+        by: type[BaseException] = KeyboardInterrupt,
+    ) -> None:
+        self.fail, self.torn, self.doubt, self.by = fail, torn, doubt, by
         self.ran: list[int] = []
 
     def run(self, points: Sequence[Point], runs: Path, keep: str) -> Generator[Ended, None, None]:
@@ -50,9 +60,10 @@ class Made:
             if point.index == self.torn:
                 folder.mkdir()
                 folder.joinpath("manifest.json").write_text("{}")
-                raise KeyboardInterrupt
+                raise self.by
             self.ran.append(point.index)
-            yield made(point, folder, failed=point.index in self.fail)
+            run = made(point, folder, failed=point.index in self.fail)
+            yield replace(run, verdict="degraded") if point.index in self.doubt else run
 
 
 def made(point: Point, folder: Path, failed: bool = False) -> Ended:
