@@ -7,10 +7,11 @@ here. A point whose worker is lost is given to another by the scheduler.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from experiments.errors import RunFailed
@@ -61,14 +62,17 @@ class OnCluster:
                 hint = f"what they say is in {runs.parent / WORKERS}"
             waiting = iter(points)
             given: dict[Any, Point] = {}
+            queue: SimpleQueue[Any] = SimpleQueue()
             stack.callback(lambda: client.cancel(list(given)))
             while True:
                 workers = self._workers(client, hint)
                 while len(given) < AHEAD * max(1, workers) and (point := next(waiting, None)):
-                    given[self._submit(client, point, keep)] = point
+                    future = self._submit(client, point, keep)
+                    given[future] = point
+                    future.add_done_callback(queue.put)
                 if not given:
                     return
-                for future in _done(client, list(given)):
+                for future in _ended(client, queue):
                     point = given.pop(future)
                     yield _collected(future, point, runs)
 
@@ -100,7 +104,7 @@ def _client(address: str) -> Any:
     from distributed import Client
 
     try:
-        return Client(address, timeout=CONNECT_S, set_as_default=False)
+        return Client(address, timeout=CONNECT_S)
     except (OSError, ValueError, TimeoutError) as error:
         raise RunFailed(
             f"no Dask scheduler answers at {address}: {error}\nstart one with "
@@ -108,19 +112,15 @@ def _client(address: str) -> Any:
         ) from None
 
 
-def _done(client: Any, futures: Sequence[Any]) -> set[Any]:
-    """Wait a while for some points to end; return those that have."""
-    from distributed import wait
-
+def _ended(client: Any, queue: SimpleQueue[Any]) -> Iterator[Any]:
+    """Wait a while for points to end; yield those that have."""
     try:
-        done: set[Any] = wait(futures, timeout=LOOK_S, return_when="FIRST_COMPLETED").done
-    except TimeoutError:
+        yield queue.get(timeout=LOOK_S)
+        while True:
+            yield queue.get_nowait()
+    except Empty:
         if client.status != "running":
             raise RunFailed(GONE) from None
-        return set()
-    except CancelledError:
-        raise RunFailed(GONE) from None
-    return done
 
 
 def _collected(future: Any, point: Point, runs: Path) -> Ended:

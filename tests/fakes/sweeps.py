@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -72,6 +73,14 @@ def made(point: Point, folder: Path, failed: bool = False) -> Ended:
     unpack(folder, files)
     result = json.loads(files["result.json"])
     return ended_well(point.index, point.folder, point.seed, result, 1.5)
+
+
+def made_on_a_worker(request: dict[str, Any]) -> tuple[str, dict[str, bytes]]:
+    """Answer a request as `experiments.sweep.worker.run_point` does, with a run made up."""
+    files = _files(False)
+    time.sleep(0.2)
+    index, name, seed = request["index"], request["name"], request["scenario"]["seed"]
+    return ended_well(index, name, seed, json.loads(files["result.json"]), 1.5).to_json(), files
 
 
 @cache

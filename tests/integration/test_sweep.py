@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.scenarios import tiny
-from tests.integration.runs import ENVIRONMENT, ROOT, children_of, eventually, lines_of, spanlab
+from tests.integration.dask_cluster import Cluster
+from tests.integration.runs import ENVIRONMENT, children_of, eventually, lines_of, spanlab
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.needs_ovs, pytest.mark.slow]
 
@@ -155,39 +156,6 @@ def test_a_full_disk_ends_a_sweep_and_room_lets_it_go_on(tmp_path: Path) -> None
         assert json.loads(done.stdout)["finished"] == 3
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
-
-
-class Cluster:
-    """A Dask scheduler and workers on this machine."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.processes = folder, list[subprocess.Popen[bytes]]()
-        file = folder / "scheduler.json"
-        local = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-        self._start("scheduler", *local, "--scheduler-file", file)
-        eventually(file.exists, 30, "the scheduler's file")
-        self.address = str(json.loads(file.read_text())["address"])
-
-    def worker(self, name: str) -> subprocess.Popen[bytes]:
-        """Start a worker without a nanny, so that nobody replaces it when it dies."""
-        scratch = self.folder / name
-        return self._start(
-            *("worker", self.address, "--no-nanny", "--no-dashboard", "--nthreads", "1"),
-            *("--resources", "emulation=1", "--name", name, "--local-directory", scratch),
-        )
-
-    def _start(self, what: str, *arguments: object) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *map(str, arguments)]
-        with (self.folder / f"{what}-{len(self.processes)}.log").open("wb") as log:
-            self.processes.append(
-                subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=log, stderr=log)
-            )
-        return self.processes[-1]
-
-    def close(self) -> None:
-        for process in reversed(self.processes):
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture
