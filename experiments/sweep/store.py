@@ -117,8 +117,10 @@ class Store:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise FileError(f"{self.folder}: another spanlab sweep is at work on it") from None
-            yield
-            hand_to_user(self.folder)
+            try:
+                yield
+            finally:
+                hand_to_user(self.folder)
         finally:
             os.close(descriptor)
 
