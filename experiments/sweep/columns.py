@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from experiments.sweep.ended import Ended
-from experiments.sweep.points import Point
+from experiments.sweep.points import Point, text_of
 from experiments.sweep.quantity import BASE_UNITS, quantity_of
 
 FOUND = {
@@ -115,9 +114,7 @@ def _varied(points: Sequence[Point]) -> Iterator[tuple[str, str, str]]:
 def _cell(value: Any, kind: str) -> Any:
     if kind in BASE_UNITS:
         return round(quantity_of(value).value)
-    if kind == "VARCHAR" and value is not None and not isinstance(value, str):
-        return json.dumps(value)
-    return value
+    return text_of(value) if kind == "VARCHAR" and value is not None else value
 
 
 def _dimension(value: Any) -> str | None:

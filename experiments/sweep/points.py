@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -64,8 +65,16 @@ class Point:
     @property
     def name(self) -> str:
         """Say which one it is."""
-        said = ", ".join(f"{path} {value}" for path, value in self.values.items())
+        said = ", ".join(f"{path} {text_of(value)}" for path, value in self.values.items())
         return f"point {self.point} ({said})"
+
+
+def text_of(value: Any) -> str:
+    """Return a varied value in words: ``{name: diloco, every: 4}`` as ``diloco every=4``."""
+    if isinstance(value, dict) and "name" in value:
+        rest = [f"{key}={text_of(it)}" for key, it in value.items() if key != "name"]
+        return " ".join([str(value["name"]), *rest])
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def plain(scenario: Scenario) -> dict[str, Any]:

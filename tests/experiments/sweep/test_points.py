@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from experiments.scenario import Scenario
 from experiments.sweep.columns import RESERVED, names_of
 from experiments.sweep.paths import places, put
-from experiments.sweep.points import Point, check_all, expand, seed_of
+from experiments.sweep.points import Point, check_all, expand, seed_of, text_of
 from experiments.sweep.quantity import Quantity, quantity_of
 from experiments.sweep.spec import load_sweep
 from tests.fakes.scenarios import tiny, write
@@ -176,6 +176,20 @@ def test_every_span_is_reached_by_a_star_and_keys_are_made_on_the_way() -> None:
         put(data, place, 0.1)
     assert data["network"]["spans"]["b-c"] == {"rate": "1 Gbit/s", "forward": {"loss": 0.1}}
     assert data["network"]["spans"]["a-b"] == {"forward": {"loss": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("1 ms", "1 ms"),
+        ({"name": "local-sgd", "every": 4}, "local-sgd every=4"),
+        ({"bad": 0.5}, '{"bad": 0.5}'),
+        (None, "null"),
+        (0.1, "0.1"),
+    ],
+)
+def test_values_are_said_in_words(value: object, text: str) -> None:
+    assert text_of(value) == text
 
 
 @pytest.mark.parametrize(
