@@ -106,8 +106,10 @@ def show_swept(console: Console, swept: Swept) -> None:
         said = (run.error or run.status).splitlines()[0]
         log = swept.folder / "points" / run.folder / "logs"
         console.print(Text(f"  {point.name}: {said} ({log})"), soft_wrap=True)
-    if len(swept.failed) > SHOWN:
-        console.print(f"  and {len(swept.failed) - SHOWN} more; --retry-failed runs them again")
+    if swept.failed:
+        more = len(swept.failed) - SHOWN
+        lead = f"and {more} more; " if more > 0 else ""
+        console.print(f"  {lead}--retry-failed runs what has failed again", style="dim")
     if swept.doubtful:
         console.print(
             Text(
