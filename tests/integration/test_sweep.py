@@ -176,7 +176,9 @@ def test_nothing_is_lost_with_a_worker_that_is_killed(
 
     def emulates() -> bool:
         """Say whether the victim's child holds the machine: it has children of its own."""
-        return any(len(children_of(child)) > 2 for child in children_of(victim.pid))
+        threads = Path(f"/proc/{victim.pid}/task").iterdir()  # one of them started it
+        children = [int(it) for each in threads for it in (each / "children").read_text().split()]
+        return any(len(children_of(child)) > 2 for child in children)
 
     sweep.wait(lambda: len(sweep.ledger) >= 1 and emulates(), "the victim emulates")
     os.kill(victim.pid, signal.SIGKILL)
