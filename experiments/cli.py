@@ -25,6 +25,7 @@ from experiments.errors import (
     Interrupted,
     RunFailed,
 )
+from experiments.sweep import commands
 from topologies.errors import NetworkError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -302,6 +303,9 @@ for command in (
     livecli.drain,
     livecli.undrain,
     livecli.policies,
+    commands.sweep,
+    commands.query,
+    commands.worker,
 ):
     app.command()(command)
 app.add_typer(livecli.policy_app, name="policy")

@@ -106,11 +106,16 @@ class Record:
         """Close the files and hand the folder to the user that sudo was called by."""
         for file in self._files.values():
             file.close()
-        if (user := os.environ.get("SUDO_UID")) and (group := os.environ.get("SUDO_GID")):
-            for path in (self.folder, *self.folder.rglob("*")):
-                os.chown(path, int(user), int(group))
+        hand_to_user(self.folder)
 
     def _append(self, name: str, line: dict[str, Any]) -> None:
         if name not in self._files:
             self._files[name] = (self.folder / name).open("a", buffering=1)
         self._files[name].write(json.dumps(line) + "\n")
+
+
+def hand_to_user(folder: Path) -> None:
+    """Give a folder and all in it to the user that sudo was called by, if it was."""
+    if (user := os.environ.get("SUDO_UID")) and (group := os.environ.get("SUDO_GID")):
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, int(user), int(group))

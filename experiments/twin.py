@@ -150,17 +150,22 @@ def load_twin(path: Path) -> tuple[Scenario, Twin]:
 
     Scales that the file leaves open are chosen by what this machine is known to carry.
     """
-    from experiments.autoscale import settled  # which derives twins itself
-
     scenario = load_scenario(path)
     try:
-        scenario, choice = settled(scenario, known())
-        twin = twin_of(scenario)
-        if choice is None:
-            return scenario, twin
-        return scenario, replace(twin, because=choice.because, carrying=choice.carrying)
+        return settled_twin(scenario)
     except NetworkError as error:
         raise FileError(f"{path}: {error}") from None
+
+
+def settled_twin(scenario: Scenario) -> tuple[Scenario, Twin]:
+    """Choose the scales that a scenario leaves open, and derive its twin; raises NetworkError."""
+    from experiments.autoscale import settled  # which derives twins itself
+
+    scenario, choice = settled(scenario, known())
+    twin = twin_of(scenario)
+    if choice is None:
+        return scenario, twin
+    return scenario, replace(twin, because=choice.because, carrying=choice.carrying)
 
 
 def twin_of(scenario: Scenario) -> Twin:

@@ -39,6 +39,8 @@ MAY_EMULATE = {
         "manifest",
         "doctor",
         "cli",
+        "sweep.attempt",
+        "sweep.child",
     )
 }
 MAX_LINES = 400

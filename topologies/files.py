@@ -99,11 +99,19 @@ def read_model(path: Path, kind: type[T], more: dict[str, Any] | None = None) ->
         raise FileError(f"{path}: is empty")
     if more and isinstance(data, dict):
         data = more | data
+    return as_model(data, kind, str(path))
+
+
+def as_model(data: Any, kind: type[T], where: str) -> T:
+    """Return plain data as the given type.
+
+    Raises FileError with every fault located after ``where``.
+    """
     try:
         return TypeAdapter(kind).validate_python(data)
     except ValidationError as error:
         faults = [_describe(fault, kind) for fault in error.errors(include_url=False)]
-        raise FileError("\n".join(f"{path}: {fault}" for fault in faults)) from None
+        raise FileError("\n".join(f"{where}: {fault}" for fault in faults)) from None
 
 
 def _describe(fault: Any, kind: Any) -> str:

@@ -29,8 +29,8 @@ from workloads import strategies, tasks
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    *("demo", "run", "validate", "links", "compare", "strategies", "tasks", "doctor", "clean"),
-    "test",
+    *("demo", "run", "compare", "sweep", "query", "worker", "validate", "links", "strategies"),
+    *("tasks", "doctor", "clean", "test"),
 )
 
 
