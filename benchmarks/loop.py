@@ -82,6 +82,8 @@ def took_s(folder: str, module: str) -> float:
             event = json.loads(line)
             if event["kind"] == "step":
                 ends_ns[event["step"]] = max(ends_ns.get(event["step"], 0), event["end_ns"])
+            if event["kind"] == "over":
+                trained.stdin.close()
     steps = range(WARM_UP, STEPS)
     return median(ends_ns[step] - ends_ns[step - 1] for step in steps) / 1e9
 
