@@ -92,8 +92,6 @@ def changes_of(span: str, scenario: Scenario) -> list[Change]:
                 emulated = scaling.emulated(real, scenario)
                 down = failed_state(real, _backup(plant, scenario)) if fails else None
                 down = down and scaling.emulated(down, scenario)
-                if event is not None and event.silent:
-                    down = black_hole(emulated)
                 faded = None
                 if scenario.network.outages and fades_of(plant):
                     faded = scaling.emulated(faded_state(real, plant), scenario)
@@ -108,7 +106,7 @@ def changes_of(span: str, scenario: Scenario) -> list[Change]:
                     real=real,
                     emulated=down if lasting and down else emulated,
                     trace=() if event else _trace(spec, real, scenario),
-                    down=down,
+                    down=black_hole(emulated) if event is not None and event.silent else down,
                     faded=faded,
                     outages=_by_hand(event, hit_ns, scenario) if event else (),
                     first=event is None,
