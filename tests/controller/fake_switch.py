@@ -156,6 +156,8 @@ class FakeSwitch:
                     found.append(struct.pack("!HBxIIHHHH4xQQQ", *fixed) + raw[48:])
         elif kind == wire.OFPMP_PORT_DESC:
             found += [self._described_port(*port) for port in self._ports.items()]
+        elif kind == wire.OFPMP_EXPERIMENTER:
+            found.append(data[16:24])  # monitors nothing so far, as Open vSwitch says
         shapes = {wire.OFPMP_GROUP_DESC: Group, wire.OFPMP_METER_CONFIG: Meter}
         for entry, raw in entries:
             if kind in shapes and isinstance(entry, shapes[kind]):
