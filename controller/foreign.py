@@ -1,8 +1,8 @@
 """Rules that somebody else changes: the switches tell of them as it happens.
 
-OpenFlow 1.3's flow monitoring (ONF extension 187, which Open vSwitch 2.17 and newer speak): a switch
-sends every change of its rules to whoever asked. Those that the asker made itself come as a mere
-transaction number; what comes in full was made by others, at whatever hour and for however short.
+OpenFlow 1.3's flow monitoring (ONF extension 187, which Open vSwitch speaks since 2.17 at the
+latest): a switch sends every change of its rules to whoever asked. Those that the asker made itself
+come as a mere transaction number; what comes in full was made by others, for however short.
 """
 
 from __future__ import annotations

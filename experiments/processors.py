@@ -78,7 +78,8 @@ class Processors:
 
     def _ours_ns(self) -> int:
         """Add what each process of the run took since the last reading."""
-        present = {int(name) for name in os.listdir(self._proc) if name.isdecimal()}
+        names = (entry.name for entry in self._proc.iterdir())
+        present = {int(name) for name in names if name.isdecimal()}
         known = {pid: ours for pid, ours in self._ours.items() if pid in present}
         known |= {pid: self._is_ours(pid) for pid in present - known.keys()}
         mine = [pid for pid, ours in known.items() if ours]

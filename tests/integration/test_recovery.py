@@ -31,8 +31,9 @@ def finished(run: Run) -> dict[str, Any]:
     assert run.left_behind() == []
     result = run.result
     assert result["status"] == "finished"
-    counts = {check["name"] for check in result["fidelity"]["checks"] if not check["ok"]}
-    assert counts <= {"delay", "loss", "rate", "lateness"}, result["fidelity"]["reasons"]
+    checks = result["fidelity"]["checks"]  # of which a busy machine fails some
+    fatal = [check for check in checks if check["fatal"] and not check["ok"]]
+    assert fatal == [], result["fidelity"]["reasons"]
     return result
 
 

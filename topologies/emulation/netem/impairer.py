@@ -116,7 +116,9 @@ class NetemImpairer:
         for span, ways in self._ways.items():
             with self._changing:
                 stages = [self._stages(way) for way in ways]
-                found = [difference(it.state, shown) for it, shown in zip(ways, stages, strict=True)]
+                found = [
+                    difference(it.state, shown) for it, shown in zip(ways, stages, strict=True)
+                ]
             forward, backward = (it.counters(shown) for it, shown in zip(ways, stages, strict=True))
             read[span] = (forward, backward)
             if differing := "; ".join(text for text in found if text):
