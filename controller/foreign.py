@@ -36,7 +36,7 @@ def foreign_changes(datapath: Any, told: Any) -> Iterator[str]:
     data, offset = bytes(told.data), 0
     while offset + _HEADER.size <= len(data):
         length, event = _HEADER.unpack_from(data, offset)
-        if length < _HEADER.size:
+        if not _HEADER.size <= length <= len(data) - offset:
             return  # nonsense: the rest cannot be read
         if event in _CHANGES and length >= _FULL.size:
             _, _, _, priority, _, _, _, table, _ = _FULL.unpack_from(data, offset)

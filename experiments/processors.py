@@ -47,7 +47,7 @@ class Processors:
         """Take the run whose mark its processes carry; None for this process alone."""
         self._proc, self._mark = proc, f"{MARK}={run}".encode()
         self._ours: dict[int, bool] = {}
-        self._used: dict[int, int] = {}
+        self._used: dict[int, tuple[int, int]] = {}  # by itself, and by those it waited for
         self._total_ns = 0
         self._groups: set[Path] = set()
 
@@ -73,7 +73,7 @@ class Processors:
         for pid, ours in self._ours.items():
             if not ours and (text := self._stat(pid)):
                 name = text.partition("(")[2].rpartition(")")[0]
-                found[pid, name] = _ticks(text, children=False) * TICK_NS
+                found[pid, name] = _taken_ns(text)[0]
         return found
 
     def _ours_ns(self) -> int:
@@ -83,10 +83,13 @@ class Processors:
         known = {pid: ours for pid, ours in self._ours.items() if pid in present}
         known |= {pid: self._is_ours(pid) for pid in present - known.keys()}
         mine = [pid for pid, ours in known.items() if ours]
-        used = {pid: _ticks(self._stat(pid), children=True) * TICK_NS for pid in mine}
+        used = {pid: _taken_ns(self._stat(pid)) for pid in mine}
         # One that was not there before is new, but at the first reading.
-        before = self._used or used
-        self._total_ns += sum(max(0, now - before.get(pid, 0)) for pid, now in used.items())
+        before = {**dict.fromkeys(used, (0, 0)), **self._used} if self._used else used
+        own_ns = sum(max(0, now - before[pid][0]) for pid, (now, _) in used.items())
+        waited_ns = sum(max(0, now - before[pid][1]) for pid, (_, now) in used.items())
+        ended_ns = sum(sum(before[pid]) for pid in before.keys() - used.keys())
+        self._total_ns += own_ns + max(0, waited_ns - ended_ns)
         for pid in mine if not self._used else used.keys() - self._used.keys():
             self._groups.update(cgroup.limiting(pid, proc=self._proc))
         self._ours, self._used = known, used
@@ -107,10 +110,10 @@ class Processors:
             return ""
 
 
-def _ticks(stat: str, children: bool) -> int:
-    """Return what a process took, and those that it has waited for if they are to count."""
-    fields = stat.rpartition(")")[2].split()[11:15]
-    return sum(map(int, fields if children else fields[:2]))
+def _taken_ns(stat: str) -> tuple[int, int]:
+    """Return what a process took, and what those took that it has waited for."""
+    user, system, *children = [*map(int, stat.rpartition(")")[2].split()[11:15])] or [0] * 4
+    return (user + system) * TICK_NS, sum(children) * TICK_NS
 
 
 def _pressure_ns() -> int | None:

@@ -38,6 +38,10 @@ MAY_EMULATE = {
         "manifest",
         "doctor",
         "cli",
+        "clocks",
+        "processors",
+        "watch",
+        "watchchecks",
     )
 }
 MAX_LINES = 400
