@@ -11,15 +11,14 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from itertools import count, permutations
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processes import busy_processors
 from controller.configuration import FORWARD
 from controller.wiring import Wiring
 from experiments import cli
@@ -37,16 +36,6 @@ def hogs(run: str, conductor: int) -> None:
     """Keep every processor busy, at normal priority."""
     with busy_processors():
         time.sleep(PLANTED_S)
-
-
-@contextmanager
-def busy_processors() -> Iterator[None]:
-    """Keep every processor busy while inside."""
-    with ExitStack() as stack:
-        for _ in range(os.cpu_count() or 1):
-            hog = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
-            stack.callback(hog.kill)
-        yield
 
 
 def slowed_relay(run: str, conductor: int) -> None:
@@ -117,6 +106,7 @@ CAUGHT_BY = {
     "clock set": "clock jump",
 }
 """The check that must fail."""
+CLOCK_SET = "clock set"
 
 
 def _relay(run: str) -> int:
