@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.verdicts [--demos N] [--runs N] [--out DIR]``, as root. A clean demo that is
 not faithful is a false alarm, unless the verdict says that others had the machine's processors:
-such a run is set apart, since it was not clean. A fault that passes the check made for it is a miss.
+such a run is set apart, since it was not clean. A fault that its own check passes is a miss.
 """
 
 from __future__ import annotations
