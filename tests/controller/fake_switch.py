@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from controller import lldp
+from controller.foreign import EXPERIMENTER, FLOW_MONITOR
 from controller.openflow import ORDER_ONLY, decode_group, decode_meter, decode_rule
 from controller.rules import Entry, Group, Key, Meter, Rule
 
@@ -85,6 +86,11 @@ class FakeSwitch:
             0,
             struct.pack("!B7x", self.wire.OFPPR_MODIFY) + described,
         )
+
+    def tell_changes(self, told: bytes) -> None:
+        """Tell of changes to what is held, in the words of flow monitoring."""
+        header = struct.pack("!HH4xII", self.wire.OFPMP_EXPERIMENTER, 0, EXPERIMENTER, FLOW_MONITOR)
+        self._send(self.wire.OFPT_MULTIPART_REPLY, 0, header + told)
 
     def _described_port(self, port: int, live: bool) -> bytes:
         state = 0 if live else self.wire.OFPPS_LINK_DOWN
