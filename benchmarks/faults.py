@@ -123,10 +123,11 @@ def _told(control: Connection, states: Any) -> Any:
 
 def _borrowed(conductor: int, relay: int) -> int:
     """Return a descriptor of our own for the socket by which a run commands a relay."""
-    (theirs,) = _sockets(relay)
-    shown = subprocess.run(["ss", "-xan"], check=True, capture_output=True, text=True).stdout
-    (ours,) = re.findall(rf"\* +(\d+) +\* +{theirs}\b", shown)
-    number = _sockets(conductor)[ours]
+    inside = ["nsenter", f"--net=/proc/{relay}/ns/net", "ss", "-xan"]  # sees its own sockets only
+    shown = subprocess.run(inside, check=True, capture_output=True, text=True).stdout
+    pairs = re.findall(r"\* +(\d+) +\* +(\d+)", shown)
+    near, far = _sockets(conductor), _sockets(relay)
+    (number,) = {near[one] for one, other in pairs if one in near and other in far}
     process = os.pidfd_open(conductor)
     try:
         borrowed = ctypes.CDLL(None, use_errno=True).syscall(_PIDFD_GETFD, process, number, 0)

@@ -208,17 +208,19 @@ def _shares(phase: str, begin: Look, end: Look, processors: int) -> Iterator[Che
     for name, share, most in shares:
         ok = share <= most
         named = name == others and not ok
-        subject = f"{phase} ({', '.join(culprits(begin.others, end.others))})" if named else phase
+        subject = phase
+        if named:
+            subject += f" ({', '.join(culprits(begin.others, end.others, others_ns))})"
         yield Check(name, subject, 0.0, 100 * share, 100 * most, "% of the time", ok)
 
 
 def culprits(
-    before: Mapping[tuple[int, str], int], after: Mapping[tuple[int, str], int]
+    before: Mapping[tuple[int, str], int], after: Mapping[tuple[int, str], int], taken_ns: int
 ) -> list[str]:
-    """Return the three other processes that took the most."""
+    """Return the other processes that took a tenth of ``taken_ns`` or more, the three worst."""
     used = {key: now - before.get(key, 0) for key, now in after.items()}
-    most = sorted((key for key in used if used[key]), key=lambda key: -used[key])[:3]
-    return [f"{name}, process {pid}" for pid, name in most] or ["processes that have ended"]
+    most = [key for key in sorted(used, key=lambda key: -used[key]) if 10 * used[key] >= taken_ns]
+    return [f"{name}, process {pid}" for pid, name in most[:3]] or ["processes that have ended"]
 
 
 def _check_clock(clock: str, looks: Sequence[Look]) -> Check:

@@ -47,7 +47,7 @@ def test_a_run_that_is_not_faithful_ends_with_4_when_that_is_asked_for(run: Run)
     assert run.left_behind() == []
 
 
-@pytest.mark.parametrize(("fault", "phase"), zip(FAULTS, PHASES, strict=True))
+@pytest.mark.parametrize(("fault", "phase"), [*zip(FAULTS, PHASES, strict=True)])
 def test_a_fault_is_caught_and_its_phase_is_named(run: Run, fault: str, phase: str) -> None:
     subjects = failed(run, CAUGHT_BY[fault])
     assert any(phase in subject for subject in subjects), run.result["fidelity"]["reasons"]
