@@ -33,7 +33,6 @@ class _Reading:
     begin_ns: int
     end_ns: int
     counters: dict[str, tuple[Counters, Counters]]
-    allowed: dict[str, tuple[Duplex, ...]]
 
 
 class Watch:
@@ -55,7 +54,8 @@ class Watch:
         self._clocks = clocks or read_clocks
         self._processors = Processors(os.environ.get(MARK))
         self._looks: list[Look] = []
-        self._windows: dict[tuple[str, int], _Reading] = {}
+        self._windows: dict[tuple[str, int], _Reading] = {}  # what each began with
+        self._allowed: dict[tuple[str, int], set[Duplex]] = {}  # in which states, since then
         self._worst: dict[tuple[str, str], Check] = {}
         self._astray: dict[str, Astray] = {}
         self._drops: list[tuple[str, dict[str, int]]] = []
@@ -101,10 +101,10 @@ class Watch:
     def end(self) -> None:
         """Look once more, training being over."""
         if self._session.phases:
-            self._sample()
+            last = self._sample()
             self._look(turned=True)
-            for key, since in self._windows.items():
-                self._close_window(*key, since, self._last)
+            for span, way in self._windows:
+                self._judge_window(span, way, last)
 
     def checks(self) -> list[Check]:
         """Judge everything that was seen so far."""
@@ -117,12 +117,11 @@ class Watch:
             *watchchecks.drop_checks(self._drops),
         ]
 
-    def _sample(self) -> None:
+    def _sample(self) -> _Reading:
         """Read the spans' counters, and whether they are in their states."""
         network, begin_ns = self._network, time.monotonic_ns()
         counters = network.counters()
-        end_ns = time.monotonic_ns()
-        self._last = _Reading(begin_ns, end_ns, counters, dict(network.allowed))
+        now = _Reading(begin_ns, time.monotonic_ns(), counters)
         self._sampled_ns = begin_ns
         for span, directions in counters.items():
             for way, (direction, counted) in enumerate(zip(WAYS, directions, strict=True)):
@@ -130,10 +129,12 @@ class Watch:
                 del values["lateness"]
                 line = {"at_ns": begin_ns, "span": span, "direction": direction}
                 self._record.sample({**line, **values})
-                since = self._windows.setdefault((span, way), self._last)
+                key = span, way
+                since = self._windows.setdefault(key, now)
+                self._allowed.setdefault(key, set()).update(network.allowed[span])
                 if watchchecks.is_whole(since.end_ns, begin_ns, since.counters[span][way], counted):
-                    self._close_window(span, way, since, self._last)
-                    self._windows[span, way] = self._last
+                    self._judge_window(span, way, now)
+                    self._windows[key], self._allowed[key] = now, {*network.allowed[span]}
         for span, how in network.impairer.deviations().items():
             known = self._astray.get(span)
             self._astray[span] = Astray(
@@ -141,14 +142,14 @@ class Watch:
                 when=known.when if known else self._when(begin_ns),
                 how=known.how if known else how,
             )
+        return now
 
-    def _close_window(self, span: str, way: int, since: _Reading, until: _Reading) -> None:
-        """Judge a window of one direction of a span; keep it if it is the worst so far."""
-        allowed = {*since.allowed[span], *until.allowed[span]}
+    def _judge_window(self, span: str, way: int, until: _Reading) -> None:
+        """Judge what one direction of a span did until now; keep that if it is the worst so far."""
+        since, allowed = self._windows[span, way], self._allowed[span, way]
         window = Window(
             subject=f"{span} {WAYS[way]}, {self._when(since.begin_ns)}",
-            shortest_ns=max(0, until.begin_ns - since.end_ns),
-            longest_ns=until.end_ns - since.begin_ns,
+            lasted_ns=until.end_ns - since.begin_ns,
             before=since.counters[span][way],
             after=until.counters[span][way],
             states=tuple(duplex.ways[way] for duplex in allowed),

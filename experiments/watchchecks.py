@@ -59,14 +59,13 @@ class Window:
     """What one direction of a span did in a time.
 
     Attributes:
-        shortest_ns, longest_ns: bounds of that time: reading the counters takes a while.
+        lasted_ns: that time, at the most: reading the counters takes a while.
         states: those that it may have been in.
         round_trip_ns: the shortest of the span meanwhile.
     """
 
     subject: str
-    shortest_ns: int
-    longest_ns: int
+    lasted_ns: int
     before: Counters
     after: Counters
     states: tuple[LinkState, ...]
@@ -124,11 +123,11 @@ def _check_pace(window: Window) -> Check:
         closer_ns = LATENESS_EDGES_US[-1] * 1000.0
         closer_ns += 2 * SIGMAS * state.jitter.deviation_ns if state.jitter else 0
         closer_ns += state.delay_ns if state.reorder else 0
-        room = state.rate_bps * (window.longest_ns + closer_ns) / 1e9
+        room = state.rate_bps * (window.lasted_ns + closer_ns) / 1e9
         room += 8 * (state.mtu + ETHERNET_HEADER)
-        rates.append((room * (1 + state.duplicate) / window.longest_ns * 1e9, state.rate_bps))
+        rates.append((room * (1 + state.duplicate) / window.lasted_ns * 1e9, state.rate_bps))
     most, intended = max(rates)
-    measured = bits / window.longest_ns * 1e9
+    measured = bits / window.lasted_ns * 1e9
     return Check(
         name="rate in a second, at most",
         subject=window.subject,

@@ -103,8 +103,7 @@ def window(**changes: object) -> Window:
     after = Counters(delivered=800, delivered_bytes=7 * 10**6, lateness=[800, *IN_TIME])
     values = {
         "subject": "west-east forward, aged, 3.0 s",
-        "shortest_ns": SECOND,
-        "longest_ns": SECOND + 2 * MS,
+        "lasted_ns": SECOND + 2 * MS,
         "before": before,
         "after": after,
         "states": (STATE,),
