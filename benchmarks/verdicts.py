@@ -23,6 +23,7 @@ import yaml
 
 from benchmarks.__main__ import machine
 from benchmarks.faults import CAUGHT_BY, FAULTS
+from experiments.watchchecks import NOT_ALONE
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "experiments" / "scenarios" / "three-campuses.yaml"
@@ -31,13 +32,6 @@ FAULTY_STEPS = 36
 LATEST_S = 2.0
 """How long after the spans have aged a fault is planted, at the most."""
 TIMEOUT_S = 300.0
-OTHERS = {
-    "processors taken by others",
-    "processors stolen by the host",
-    "waiting for processors",
-    "standstill",
-}
-"""Checks that fail where a machine is not the run's own."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +99,7 @@ def told(fault: str | None, found: list[Found]) -> str:
     """Return a row: how many runs were judged rightly, how many wrongly, how many set apart."""
     if fault is None:
         faithful = sum(it.verdict == "faithful" for it in found)
-        others = sum(bool(OTHERS & it.failed.keys()) for it in found)
+        others = sum(bool(NOT_ALONE & it.failed.keys()) for it in found)
         wrong = len(found) - faithful - others
         return f"| clean demo | {len(found)} | {faithful} | {wrong} | {others} |"
     caught = sum(CAUGHT_BY[fault] in it.failed for it in found)

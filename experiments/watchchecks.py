@@ -29,6 +29,14 @@ that ranks may compute longer, too."""
 WAITED_TOLERANCE = 0.8
 """A run's own ranks wait for each other for up to 0.6 of the time; beside as many endless loops as
 processors, something always waits."""
+NOT_ALONE = {
+    "processors taken by others",
+    "processors stolen by the host",
+    "kept from the processors by limits",
+    "waiting for processors",
+    "standstill",
+}
+"""Checks that fail where a machine is not the run's own."""
 JUMP_TOLERANCE_NS = 1_000_000
 """What clocks may differ by in a trace."""
 STALL_TOLERANCE_NS = 100_000_000
@@ -204,6 +212,7 @@ def _shares(phase: str, begin: Look, end: Look, processors: int) -> Iterator[Che
     if after.waited_ns is not None and before.waited_ns is not None:
         waited = (after.waited_ns - before.waited_ns) / passed_ns
         shares.append(("waiting for processors", waited, WAITED_TOLERANCE))
+    assert {name for name, _, _ in shares} < NOT_ALONE
     for name, share, most in shares:
         ok = share <= most
         named = name == others and not ok
