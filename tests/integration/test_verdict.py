@@ -53,12 +53,21 @@ def test_a_fault_is_caught_and_its_phase_is_named(run: Run, fault: str, phase: s
     assert any(phase in subject for subject in subjects), run.result["fidelity"]["reasons"]
 
 
-def test_a_stolen_route_is_told_by_its_rule_and_it_did_carry_what_was_stolen(run: Run) -> None:
+def test_a_stolen_route_is_told_by_its_rule_and_left_its_span_empty(run: Run) -> None:
     (subject,) = failed(run, "rules changed by others")
     assert "switch north-border: somebody else made a rule of table 1, priority 60000" in subject
     assert "ipv4_dst" in subject
     (event, *_) = (it for it in run.events if it["kind"] == "rules changed by others")
     assert event["changes"] in (1, 2), "it was made, and removed within or after a second"
+    crossed = [
+        line["delivered"]
+        for line in lines_of(run.folder / "spans.jsonl")
+        if (line["span"], line["direction"]) == ("north-south", "forward")
+    ]
+    assert any(a == b for a, b in zip(crossed, crossed[4:], strict=False)), "for 0.8 s"
+    assert crossed[-1] > crossed[len(crossed) // 2] > crossed[0], (
+        "before and afterwards it was used"
+    )
 
 
 def test_a_wrong_rate_is_told_with_both_rates(run: Run) -> None:
