@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from typing import Any
 
 from tests.conformance.cases import PLAIN, TRACE
@@ -11,6 +12,8 @@ from topologies.emulation.relay.impairer import RelayImpairer
 from topologies.linkstate import Duplex
 
 WRONG_BPS = 3_000_000
+IN_FORCE_S = 0.3
+"""By when a back end that follows a trace with a thread has begun to."""
 
 
 def astray(impairer: Impairer, span: str) -> dict[str, Any]:
@@ -24,7 +27,8 @@ def astray(impairer: Impairer, span: str) -> dict[str, Any]:
     found: dict[str, Any] = {"as set": told()}
     _meddle(impairer, span)
     found["changed"] = told()
-    impairer.replay(span, [(offset_ns, duplex) for offset_ns, duplex in TRACE[:1]], 0)
+    impairer.replay(span, TRACE[:1], time.monotonic_ns())
+    time.sleep(IN_FORCE_S)
     found["replayed"] = told()
     impairer.apply(span, Duplex.both(PLAIN))
     found["set again"] = told()
