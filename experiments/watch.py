@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from types import TracebackType
 
 from controller.messages import Health
 from experiments import watchchecks
-from experiments.clocks import Clocks, Pulse, read_clocks
+from experiments.clocks import Pulse, read_clocks
 from experiments.fidelity import Check
 from experiments.network import Network
 from experiments.processors import Processors
@@ -23,6 +22,8 @@ from topologies.linkstate import Duplex
 
 SAMPLE_S, LOOK_S = 0.2, 1.0
 """How often the spans are read, and the machine."""
+MEDDLING_TOLD = 5
+"""Of rules that others changed; `events.jsonl` holds more."""
 WAYS = ("forward", "backward")
 
 
@@ -42,16 +43,9 @@ class Watch:
     time only the worst is kept.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        record: Record,
-        session: Session,
-        clocks: Callable[[], Clocks] | None = None,
-    ) -> None:
-        """Take what is watched, where samples go, and what reads the machine's clocks."""
+    def __init__(self, network: Network, record: Record, session: Session) -> None:
+        """Take what is watched, and where samples go."""
         self._network, self._record, self._session = network, record, session
-        self._clocks = clocks or read_clocks
         self._processors = Processors(os.environ.get(MARK))
         self._looks: list[Look] = []
         self._windows: dict[tuple[str, int], _Reading] = {}  # what each began with
@@ -95,7 +89,8 @@ class Watch:
             self._foreign_known = health.foreign_changes
             self._foreign += new
             last = list(health.foreign[-new:])
-            self._meddling.append(f"{self._when(time.monotonic_ns())}: {last[0]}")
+            if len(self._meddling) < MEDDLING_TOLD:
+                self._meddling.append(f"{self._when(time.monotonic_ns())}: {last[0]}")
             self._record.event("rules changed by others", changes=new, last=last)
 
     def end(self) -> None:
@@ -167,7 +162,7 @@ class Watch:
         look = Look(
             phase=phase,
             taken=self._processors.read(),
-            clocks=self._clocks(),
+            clocks=read_clocks(),
             stalled_ns=self._pulse.latest_ns(),
             others=self._processors.others() if turned else {},
             when=self._when(time.monotonic_ns()),
