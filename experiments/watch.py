@@ -159,12 +159,17 @@ class Watch:
     def _look(self, turned: bool) -> None:
         """Look at the machine; ``turned`` says that a phase ended or began."""
         phase = len(self._session.phases) - 1
+        taken, suspicious = self._processors.read(), False
+        if self._looks:
+            before, processors = self._looks[-1].taken, os.cpu_count() or 1
+            share, most = watchchecks.taken_by_others(before, taken, processors)
+            suspicious = share > most  # who it was is seen only while it lives
         look = Look(
             phase=phase,
-            taken=self._processors.read(),
+            taken=taken,
             clocks=read_clocks(),
             stalled_ns=self._pulse.latest_ns(),
-            others=self._processors.others() if turned else {},
+            others=self._processors.others() if turned or suspicious else {},
             when=self._when(time.monotonic_ns()),
         )
         if turned and self._looks:
@@ -172,10 +177,10 @@ class Watch:
             self._drops.append((name, self._network.lab.unmodelled_drops()))
         self._looks.append(look)
         self._looked_ns = look.taken.at_ns
-        taken, clocks = asdict(look.taken), look.clocks
+        clocks = look.clocks
         self._record.machine(
             {
-                **taken,
+                **asdict(taken),
                 "phase": self._session.phases[phase].name,
                 "realtime_ns": clocks.realtime_ns,
                 "boottime_ns": clocks.boottime_ns,

@@ -31,6 +31,7 @@ WAITED_TOLERANCE = 0.8
 processors, something always waits."""
 NOT_ALONE = {
     "processors taken by others",
+    "processors taken by others in a second",
     "processors stolen by the host",
     "kept from the processors by limits",
     "waiting for processors",
@@ -182,6 +183,7 @@ def machine_checks(looks: Sequence[Look], phases: Sequence[str], processors: int
         within = [pair for pair in pairwise(looks) if pair[0].phase == index]
         if within:
             checks += _shares(name, within[0][0], within[-1][1], processors)
+    checks += _worst_second(looks, processors)
     checks += [_check_clock(clock, looks) for clock in ("CLOCK_REALTIME", "CLOCK_BOOTTIME")]
     if looks[1:]:
         worst = max(looks[1:], key=lambda look: look.stalled_ns)
@@ -192,19 +194,45 @@ def machine_checks(looks: Sequence[Look], phases: Sequence[str], processors: int
     return checks
 
 
-def _shares(phase: str, begin: Look, end: Look, processors: int) -> Iterator[Check]:
-    """Compare what others took in a phase with what may be missing.
+def taken_by_others(before: Taken, after: Taken, processors: int) -> tuple[float, float]:
+    """Return the share of the processors' time that others took, and the most that they may.
 
     The kernel looks at each processor at every tick to see who has it: four deviations of that.
     """
+    whole_ns = processors * (after.at_ns - before.at_ns)
+    others_ns = max(0, after.busy_ns - before.busy_ns - (after.ours_ns - before.ours_ns))
+    return others_ns / whole_ns, TAKEN_TOLERANCE + SIGMAS * 0.5 / math.sqrt(whole_ns / TICK_NS)
+
+
+def _worst_second(looks: Sequence[Look], processors: int) -> Iterator[Check]:
+    """Demand of every second what is demanded of a phase, which may hide a bad one."""
+    worst: Check | None = None
+    known = looks[0].others if looks else {}
+    for before, after in pairwise(looks):
+        share, most = taken_by_others(before.taken, after.taken, processors)
+        subject = after.when
+        if share > most:
+            taken_ns = round(share * processors * (after.taken.at_ns - before.taken.at_ns))
+            subject += f" ({', '.join(culprits(known, after.others, taken_ns))})"
+        known = after.others or known
+        lasted_ns = after.taken.at_ns - before.taken.at_ns
+        if lasted_ns >= 0.9 * WINDOW_NS and (not worst or 100 * share > worst.measured):
+            name, unit = "processors taken by others in a second", "% of the time"
+            worst = Check(name, subject, 0.0, 100 * share, 100 * most, unit, share <= most)
+    if worst:
+        yield worst
+
+
+def _shares(phase: str, begin: Look, end: Look, processors: int) -> Iterator[Check]:
+    """Compare what others took in a phase with what may be missing."""
     before, after = begin.taken, end.taken
     passed_ns = after.at_ns - before.at_ns
     whole_ns = processors * passed_ns
-    bound = TAKEN_TOLERANCE + SIGMAS * 0.5 / math.sqrt(whole_ns / TICK_NS)
-    others_ns = max(0, after.busy_ns - before.busy_ns - (after.ours_ns - before.ours_ns))
+    others_share, bound = taken_by_others(before, after, processors)
+    others_ns = round(others_share * whole_ns)
     others = "processors taken by others"
     shares = [
-        (others, others_ns / whole_ns, bound),
+        (others, others_share, bound),
         ("processors stolen by the host", (after.stolen_ns - before.stolen_ns) / whole_ns, bound),
     ]
     limited = (after.throttled_ns - before.throttled_ns) / passed_ns
