@@ -183,7 +183,7 @@ def machine_checks(looks: Sequence[Look], phases: Sequence[str], processors: int
         within = [pair for pair in pairwise(looks) if pair[0].phase == index]
         if within:
             checks += _shares(name, within[0][0], within[-1][1], processors)
-    checks += _worst_second(looks, processors)
+            checks += _worst_second(name, within, processors)
     checks += [_check_clock(clock, looks) for clock in ("CLOCK_REALTIME", "CLOCK_BOOTTIME")]
     if looks[1:]:
         worst = max(looks[1:], key=lambda look: look.stalled_ns)
@@ -204,13 +204,15 @@ def taken_by_others(before: Taken, after: Taken, processors: int) -> tuple[float
     return others_ns / whole_ns, TAKEN_TOLERANCE + SIGMAS * 0.5 / math.sqrt(whole_ns / TICK_NS)
 
 
-def _worst_second(looks: Sequence[Look], processors: int) -> Iterator[Check]:
+def _worst_second(
+    phase: str, pairs: Sequence[tuple[Look, Look]], processors: int
+) -> Iterator[Check]:
     """Demand of every second what is demanded of a phase, which may hide a bad one."""
     worst: Check | None = None
-    known = looks[0].others if looks else {}
-    for before, after in pairwise(looks):
+    known = pairs[0][0].others
+    for before, after in pairs:
         share, most = taken_by_others(before.taken, after.taken, processors)
-        subject = after.when
+        subject = phase if share <= most else f"{phase}: {after.when}"
         if share > most:
             taken_ns = round(share * processors * (after.taken.at_ns - before.taken.at_ns))
             subject += f" ({', '.join(culprits(known, after.others, taken_ns))})"

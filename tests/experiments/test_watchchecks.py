@@ -45,7 +45,7 @@ def failing(*looks: Look) -> list[tuple[str, str]]:
 def test_a_machine_of_ones_own_passes() -> None:
     looks = [look(0), look(5), look(5.1, 1), look(10, 1)]
     assert failing(*looks) == []
-    assert len(judged(*looks)) == 2 * 4 + 1 + 3
+    assert len(judged(*looks)) == 2 * 5 + 3
     assert failing() == []
     assert failing(look(0)) == []
 
@@ -63,7 +63,7 @@ def test_what_was_taken_in_a_phase_is_told_of_that_phase(taken: dict[str, int], 
     found = failing(look(0), look(5, 1), look(10, 1, **taken))
     told = [(check, subject.split(" (")[0]) for check, subject in found]
     assert told[0] == (name, "aged")
-    assert told[1:] in ([], [(f"{name} in a second", "phase 1, 10.0 s")])
+    assert told[1:] in ([], [(f"{name} in a second", "aged: phase 1, 10.0 s")])
 
 
 def test_one_bad_second_is_not_hidden_by_a_long_phase() -> None:
@@ -71,7 +71,7 @@ def test_one_bad_second_is_not_hidden_by_a_long_phase() -> None:
     looks[30:] = [look(at, busy_ns=at * SECOND + 6 * SECOND // 10) for at in range(30, 60)]
     looks[30] = replace(looks[30], others={(7, "make"): SECOND})
     assert failing(*looks) == [
-        ("processors taken by others in a second", "phase 0, 30.0 s (make, process 7)")
+        ("processors taken by others in a second", "reference: phase 0, 30.0 s (make, process 7)")
     ]
 
 
@@ -85,7 +85,7 @@ def test_who_took_the_most_is_named() -> None:
     others = {(7, "make"): SECOND, (8, "cc"): 5 * SECOND, (9, "x"): SECOND // 10}
     end = replace(look(9, busy_ns=14 * SECOND), others=others)
     subject, in_a_second = (subject for _, subject in failing(begin, end))
-    assert in_a_second == "phase 0, 9.0 s (cc, process 8, make, process 7)"
+    assert in_a_second == "reference: phase 0, 9.0 s (cc, process 8, make, process 7)"
     assert subject == "reference (cc, process 8, make, process 7)"
     subject, _ = (subject for _, subject in failing(begin, replace(end, others=begin.others)))
     assert subject == "reference (processes that have ended)"
