@@ -18,11 +18,11 @@ from experiments.changes import Change
 from experiments.coherence import steps_of_phases, system_steps
 from experiments.fidelity import Check
 from experiments.network import Network, running_network
+from experiments.outcome import Outcome
 from experiments.placement import job_of, write_hosts
 from experiments.record import Record
 from experiments.runner import train
 from experiments.scenario import Scenario
-from experiments.session import Session
 from experiments.training import Training
 from experiments.twin import Twin, twin_of
 from topologies.emulation.backends import choose_impairer
@@ -183,11 +183,12 @@ def measure(many: Sequence[Series]) -> Iterator[tuple[list[Measured], list[Check
             network.calibrate({change.span: change.emulated for change in twin.changes})
             network.set_spans(dict.fromkeys(twin.graph.spans, twin.reference))
             fabric_rtt_s = _fabric_rtt_s(network)
-            session = Session()
+            outcome = Outcome()
+            session = outcome.session
             hosts_file = write_hosts(twin, folder)
             job = job_of(scenario, twin, network, hosts_file, record.logs)
             job = in_order(job, series.order)
-            checks = train(job, training, network, twin, record, _Quiet(), session)
+            train(job, training, network, twin, record, _Quiet(), outcome)
             steps = system_steps(record.steps, len(job.ranks))
             phases = steps_of_phases(steps, session.phases)[1:]
             took_s = exchanges_s(record.steps)
@@ -201,7 +202,7 @@ def measure(many: Sequence[Series]) -> Iterator[tuple[list[Measured], list[Check
             )
             for point, phase in zip(series.points, phases, strict=True)
         ]
-        yield found, checks
+        yield found, outcome.checks
 
 
 def in_order(job: Job, order: Sequence[int] | None) -> Job:

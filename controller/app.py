@@ -140,6 +140,15 @@ class Application:
         if answer is not None:
             switch.send_packet(port, answer)
 
+    def changed_by_others(self, switch: Switch, changes: Sequence[str]) -> None:
+        """A switch has told of rules that somebody else made, changed or removed."""
+        if self._switches.get(switch.dpid) not in (switch, None) or not changes:
+            return
+        name = self.wiring.names.get(switch.dpid, f"{switch.dpid:#x}")
+        LOG.warning("switch %s: somebody else %s", name, "; ".join(changes[:5]))
+        with self.state.sight() as sight:
+            sight.meddled(name, changes)
+
     def counted_ports(self, switch: Switch, counts: Mapping[int, PortCount], now_s: float) -> None:
         """A switch has told its ports' counters."""
         with self.state.sight() as sight:

@@ -138,6 +138,8 @@ class Health(Message):
         cut_off: pairs of campuses between which there is no way.
         miswired: ports that lead elsewhere than they should.
         unseen: cables that nothing was heard over, though both their ports are live.
+        foreign: the last rules that somebody else made, changed or removed.
+        foreign_changes: how often somebody did, since this controller was started.
     """
 
     ready: bool
@@ -151,6 +153,8 @@ class Health(Message):
     drained: tuple[str, ...]
     miswired: tuple[str, ...]
     unseen: tuple[str, ...]
+    foreign: tuple[str, ...]
+    foreign_changes: int
 
 
 class Measured(Message):

@@ -35,6 +35,7 @@ class Reports:
         missing = state.missing()
         with state.sight() as sight:
             miswired, unseen = sight.miswired(), sight.unseen()
+            foreign, foreign_changes = tuple(sight.foreign), sight.foreign_changes
         error = state.error or next((f"mis-wired: {fault}" for fault in miswired), None)
         expected = len(self._wiring.names)
         return Health(
@@ -49,6 +50,8 @@ class Reports:
             drained=tuple(sorted(state.intent.drained)),
             miswired=miswired,
             unseen=unseen,
+            foreign=foreign,
+            foreign_changes=foreign_changes,
         )
 
     def routes(self) -> dict[str, dict[str, tuple[str, ...] | None]]:

@@ -31,6 +31,7 @@ from controller.body import (
     set_ev_cls,
 )
 from controller.counters import FlowCount, PortCount
+from controller.foreign import foreign_changes, monitoring
 from controller.label import COOKIE_DELIVER
 from controller.openflow import decode_group, decode_meter, decode_rule, encode
 from controller.rollout import Batch
@@ -112,8 +113,9 @@ class _Switch:
         self.unread = {"flow", "group", "meter"}
 
     def read(self) -> None:
-        """Ask for all that the switch holds."""
+        """Ask for all that the switch holds, and to be told what others change from now on."""
         parser = self.datapath.ofproto_parser
+        self.datapath.send_msg(monitoring(self.datapath))
         self.datapath.send_msg(parser.OFPFlowStatsRequest(self.datapath))
         self.datapath.send_msg(parser.OFPGroupDescStatsRequest(self.datapath, 0))
         self.datapath.send_msg(parser.OFPMeterConfigStatsRequest(self.datapath, 0))
@@ -202,6 +204,12 @@ class _Shim(App):
                 if found.cookie == COOKIE_DELIVER
             }
             self._application.counted_flows(switch, counts, time.monotonic())
+
+    @_handles(ofp_event.EventOFPExperimenterStatsReply, MAIN_DISPATCHER)
+    def _monitored(self, event: Any) -> None:
+        if switch := self._switches.get(event.msg.datapath):
+            changes = list(foreign_changes(event.msg.datapath, event.msg.body))
+            self._application.changed_by_others(switch, changes)
 
     @_handles(ofp_event.EventOFPGroupDescStatsReply, MAIN_DISPATCHER)
     def _groups(self, event: Any) -> None:

@@ -5,6 +5,7 @@ Not safe for several threads by itself: the state's lock guards it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ HOLD_S = 0.5
 """A span that died by itself is used again once it has been live for so long: it may flap."""
 LOOK_S = 1.0
 """How often probes are compared with what was told."""
+FOREIGN_KEPT = 10
 UNSEEN_S = 7.0
 """After which a cable that no discovery frame has crossed is reported."""
 
@@ -29,6 +31,7 @@ class Sight:
 
     Attributes:
         probes, counters: of spans, and of ports and deliveries.
+        foreign, foreign_changes: what others changed in the switches last, and how often they did.
     """
 
     def __init__(self, wiring: Wiring) -> None:
@@ -42,6 +45,8 @@ class Sight:
         self._seen: dict[str, tuple[Seen, Seen]] = {}
         self._believed: dict[str, Duplex] = {}  # as told, corrected by probes
         self._now_s = self._look_at_s = 0.0
+        self.foreign: deque[str] = deque(maxlen=FOREIGN_KEPT)
+        self.foreign_changes = 0
 
     def told(self, spans: Sequence[str]) -> None:
         """Forget what was seen of spans whose states were changed on purpose."""
@@ -51,6 +56,11 @@ class Sight:
             self.probes.forget(span)
             self._believed.pop(span, None)
             self._seen.pop(span, None)
+
+    def meddled(self, switch: str, changes: Sequence[str]) -> None:
+        """Take note of rules of a switch that somebody else changed."""
+        self.foreign_changes += len(changes)
+        self.foreign += [f"switch {switch}: somebody else {change}" for change in changes]
 
     def used(self, intent: Intent) -> dict[str, LinkState]:
         """Return the span states that policies are given: as told, corrected by what is seen."""

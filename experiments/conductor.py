@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from controller.client import ControllerClient
@@ -17,11 +17,12 @@ from experiments.record import Record
 from experiments.session import LegRun, Observer, Session
 from experiments.training import Training
 from experiments.twin import Twin
+from experiments.watch import SAMPLE_S, Watch
 from workloads import strategies
 from workloads.job import Job
 
-SAMPLE_S, TEND_S = 0.2, 1.0
-"""How often the spans' counters are read, and the controller is looked at."""
+TEND_S = 1.0
+"""How often the controller is looked at."""
 STARTUP_TIMEOUT_S = 60.0
 GIVING_UP_S = 2.0
 """How long ranks have to say what they waited for, when it is not they who ended the wait."""
@@ -46,15 +47,17 @@ class Conductor:
         record: Record,
         observer: Observer,
         session: Session,
+        watch: Watch,
     ) -> None:
-        """Take what is trained, where, and what is told to whom."""
+        """Take what is trained, where, what is told to whom, and who watches meanwhile."""
         self._twin, self._job, self._network, self._training = twin, job, network, training
         self._record, self._observer, self._session = record, observer, session
+        self._watch = watch
         self._pending = planned_happenings(twin)
         self._gone: set[int] = set()  # ranks that faults took, until their campus rejoins
         self._next_step = self._jobs = self._vain = 0
         self._pace = _Pace()
-        self._sampled_ns = self._looked_ns = 0
+        self._looked_ns = 0
 
     def train(self) -> None:
         """Train all legs.
@@ -228,15 +231,15 @@ class Conductor:
         return self._network.supervised.ask(ControllerClient.health).cut_off
 
     def _tend(self) -> None:
-        """Sample the spans; see that the controller lives, and where it has routed by itself."""
+        """Let the watch look; see that the controller lives, and where it has routed by itself."""
         now_ns, network, record = time.monotonic_ns(), self._network, self._record
-        if now_ns - self._sampled_ns >= SAMPLE_S * 1e9:
-            _sample(network, record)
-            self._sampled_ns = time.monotonic_ns()
+        self._watch.tend()
         if now_ns - self._looked_ns >= TEND_S * 1e9:
             if network.supervised.restart_if_dead():
                 record.event("controller restarted")
-            version = network.supervised.ask(ControllerClient.health).version
+            health = network.supervised.ask(ControllerClient.health)
+            self._watch.hear(health)
+            version = health.version
             if version not in (0, self._session.version):
                 self._session.routed(network, by_itself=True)
                 record.event("rerouted", version=self._session.version)
@@ -258,12 +261,3 @@ class _Pace:
             return step_ms, None
         usual_ms = sorted(self._reference_ms)[len(self._reference_ms) // 2]
         return step_ms, usual_ms / step_ms
-
-
-def _sample(network: Network, record: Record) -> None:
-    now_ns = time.monotonic_ns()
-    for span, directions in network.counters().items():
-        for direction, counters in zip(("forward", "backward"), directions, strict=True):
-            values = asdict(counters)
-            del values["lateness"]
-            record.sample({"at_ns": now_ns, "span": span, "direction": direction, **values})

@@ -191,12 +191,23 @@ def check_training_loss(
     return checks
 
 
-def check_drops(before: Mapping[str, int], after: Mapping[str, int]) -> list[Check]:
-    """Demand that nothing was dropped outside a modelled queue while training ran."""
+def check_drops(
+    before: Mapping[str, int], after: Mapping[str, int], phase: str = ""
+) -> list[Check]:
+    """Demand that nothing was dropped outside a modelled queue while training ran, or a phase."""
     places = {place: after[place] - before.get(place, 0) for place in after}
     grown = {place: count for place, count in places.items() if count} or {"the whole lab": 0}
     return [
-        Check("unmodelled drops", place, 0, count, 0, "frames", count == 0, fatal=True)
+        Check(
+            "unmodelled drops",
+            f"{place}, {phase}".rstrip(", "),
+            0,
+            count,
+            0,
+            "frames",
+            count == 0,
+            fatal=True,
+        )
         for place, count in grown.items()
     ]
 

@@ -105,7 +105,7 @@ def status(run: Run = None, as_json: AsJson = False) -> None:
     for name, span in spans.items():
         table.add_row(name, *_row(span))
     console.print(table)
-    faults = [*health.miswired, *health.unseen]
+    faults = [*health.miswired, *health.unseen, *health.foreign]
     faults += [f"no way joins {a} and {b}" for a, b in health.cut_off]
     for fault in [*faults, *([health.error] if health.error else [])]:
         errors.print(Text(fault, style="red"), soft_wrap=True)

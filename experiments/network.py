@@ -43,6 +43,7 @@ class Network:
 
     Attributes:
         floor: what the switches add to a round trip across each span.
+        allowed: the states that each span may be in now, by what was asked for last.
     """
 
     lab: Lab
@@ -50,6 +51,7 @@ class Network:
     supervised: SupervisedController
     access_bps: int
     floor: dict[str, RoundTrips] = field(default_factory=dict)
+    allowed: dict[str, tuple[Duplex, ...]] = field(default_factory=dict)
 
     @property
     def controller(self) -> ControllerClient:
@@ -64,6 +66,7 @@ class Network:
         """
         for span, duplex in states.items():
             self.impairer.apply(span, self._compensated(span, duplex))
+            self.allowed[span] = (duplex,)
         told = {span: duplex.worse for span, duplex in states.items()}
         self.supervised.ask(lambda controller: controller.set_links(told))
 
@@ -80,6 +83,7 @@ class Network:
         """Let a span change by itself; see `Impairer.replay`. The controller is not told."""
         added = [(offset_ns, self._compensated(span, duplex)) for offset_ns, duplex in trace]
         self.impairer.replay(span, added, begin_ns)
+        self.allowed[span] += tuple(duplex for _, duplex in trace)
 
     def act(self, action: Action) -> None:
         """Change routing; raises ControllerError when its rules are not in force afterwards."""

@@ -70,6 +70,10 @@ class Record:
         self.samples.append(sample)
         self._append("spans.jsonl", sample)
 
+    def machine(self, look: dict[str, Any]) -> None:
+        """Append a look at the machine to ``machine.jsonl``; times of its processors are sums."""
+        self._append("machine.jsonl", {"t_s": self.seconds(look["at_ns"]), **look})
+
     def write(self, name: str, content: str | dict[str, Any]) -> Path:
         """Write a whole file so that it is never seen half done."""
         text = content if isinstance(content, str) else json.dumps(content, indent=1) + "\n"

@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from controller.client import ControllerClient
 from controller.errors import ControllerError
 from experiments import fidelity
 from experiments.bench import Bench, Place
@@ -18,11 +19,12 @@ from experiments.outcome import Outcome, finish
 from experiments.placement import job_of
 from experiments.record import Record, default_folder
 from experiments.scenario import Scenario
-from experiments.session import Observer, Session
+from experiments.session import Observer
 from experiments.signals import stop_on_signals
 from experiments.trafficchecks import traffic_checks
 from experiments.training import Training
 from experiments.twin import Twin, load_twin
+from experiments.watch import Watch
 from topologies.emulation.backends import choose_impairer
 from topologies.emulation.capabilities import Capabilities, probe
 from topologies.emulation.errors import EmulationError, MachineError
@@ -93,7 +95,7 @@ def emulate(
     outcome.checks += measure_before(network, twin, rates=not once)
     observer.stage("training")
     job = job_of(scenario, twin, network, place.hosts_file, record.logs)
-    outcome.checks += train(job, training, network, twin, record, observer, outcome.session)
+    train(job, training, network, twin, record, observer, outcome)
     observer.stage("measuring the spans again")
     network.set_spans({span: twin.final[span] for span in twin.traces})  # replays have ended
     outcome.checks += network.measure("after training", twin.final)
@@ -134,14 +136,19 @@ def train(
     twin: Twin,
     record: Record,
     observer: Observer,
-    session: Session,
-) -> list[fidelity.Check]:
-    """Train a job through all changes; return what the counters say of the emulation."""
-    drops = network.lab.unmodelled_drops()
-    Conductor(twin, job, network, training, record, observer, session).train()
-    checks = fidelity.check_drops(drops, network.lab.unmodelled_drops())
+    outcome: Outcome,
+) -> None:
+    """Train a job through all changes; note what was seen of the emulation meanwhile."""
+    session, checks = outcome.session, outcome.checks
+    with Watch(network, record, session) as watch:
+        try:
+            Conductor(twin, job, network, training, record, observer, session, watch).train()
+            watch.hear(network.supervised.ask(ControllerClient.health))
+            watch.end()
+        finally:
+            checks += watch.checks()
     if network.impairer.tells_drops_apart:
         checks += fidelity.check_training_loss(
             session.phases, session.states, session.snapshots, twin.traces
         )
-    return checks + traffic_checks(twin, job, record.steps, session)
+    checks += traffic_checks(twin, job, record.steps, session)

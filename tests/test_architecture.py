@@ -41,6 +41,10 @@ MAY_EMULATE = {
         "cli",
         "sweep.attempt",
         "sweep.child",
+        "clocks",
+        "processors",
+        "watch",
+        "watchchecks",
     )
 }
 MAX_LINES = 400

@@ -19,6 +19,7 @@ from typing import Any, cast
 from experiments.network import Network, running_network
 from experiments.twin import twin_of
 from tests.conformance.agent import HEADERS
+from tests.conformance.astray import astray
 from tests.conformance.cases import (
     BRIEF,
     CASES,
@@ -243,6 +244,8 @@ def main(out: Path, impairer: BackEnd, datapath: str, logs: Path, brief: bool) -
         lap("replayed, down")
         found["light"] = flickered(lab.network.impairer, lab.network.lab.graph, SPAN)
         lap("light")
+        found["astray"] = astray(lab.network.impairer, SPAN)
+        lap("astray")
         after = lab.network.lab.unmodelled_drops()
         found["unmodelled"] = {
             place: count - drops.get(place, 0)

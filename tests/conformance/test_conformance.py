@@ -380,6 +380,14 @@ def test_the_same_seed_draws_the_same_losses(found: Any) -> None:
     assert len(draws["seed 5"]) == binomial(FRAMES, 1 - LOSSY.loss.good)
 
 
+def test_a_state_that_somebody_else_changes_is_told(found: Any) -> None:
+    told = found["astray"]
+    assert told["as set"] == told["replayed"] == told["set again"] == {}
+    (how,) = told["changed"].values()
+    assert "rate" in how
+    assert "was asked for" in how
+
+
 def test_nothing_was_dropped_where_nothing_is_modelled(found: Any) -> None:
     assert found["unmodelled"] == {}
 

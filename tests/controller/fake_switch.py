@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from controller import lldp
+from controller.foreign import EXPERIMENTER, FLOW_MONITOR
 from controller.openflow import ORDER_ONLY, decode_group, decode_meter, decode_rule
 from controller.rules import Entry, Group, Key, Meter, Rule
 
@@ -86,6 +87,11 @@ class FakeSwitch:
             struct.pack("!B7x", self.wire.OFPPR_MODIFY) + described,
         )
 
+    def tell_changes(self, told: bytes) -> None:
+        """Tell of changes to what is held, in the words of flow monitoring."""
+        header = struct.pack("!HH4xII", self.wire.OFPMP_EXPERIMENTER, 0, EXPERIMENTER, FLOW_MONITOR)
+        self._send(self.wire.OFPT_MULTIPART_REPLY, 0, header + told)
+
     def _described_port(self, port: int, live: bool) -> bytes:
         state = 0 if live else self.wire.OFPPS_LINK_DOWN
         name = f"p{port}".encode().ljust(16, b"\0")
@@ -156,6 +162,8 @@ class FakeSwitch:
                     found.append(struct.pack("!HBxIIHHHH4xQQQ", *fixed) + raw[48:])
         elif kind == wire.OFPMP_PORT_DESC:
             found += [self._described_port(*port) for port in self._ports.items()]
+        elif kind == wire.OFPMP_EXPERIMENTER:
+            found.append(data[16:24])  # monitors nothing so far, as Open vSwitch says
         shapes = {wire.OFPMP_GROUP_DESC: Group, wire.OFPMP_METER_CONFIG: Meter}
         for entry, raw in entries:
             if kind in shapes and isinstance(entry, shapes[kind]):

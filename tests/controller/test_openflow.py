@@ -26,6 +26,7 @@ from controller.sight import HOLD_S
 from controller.wiring import Wiring
 from tests.controller.controller_process import Body, ControllerProcess
 from tests.controller.fake_switch import FakeSwitch, plug_together
+from tests.controller.test_foreign import MADE, OWN, REMOVED
 from topologies.graph import Graph
 from topologies.linkstate import LinkState
 
@@ -381,6 +382,20 @@ def test_probes_that_contradict_what_was_told_are_believed(network: Network) -> 
     report = network.client.spans()["north-south"]
     assert report.told.delay_ns == 10**7
     assert report.used.delay_ns < 5 * 10**6
+
+
+def test_rules_that_others_change_are_told(network: Network) -> None:
+    health = network.client.health()
+    assert (health.foreign, health.foreign_changes) == ((), 0), "all that changed were its own"
+    network["north-border"].tell_changes(MADE + OWN)
+    wait_until(lambda: network.client.health().foreign_changes == 1)
+    (told,) = network.client.health().foreign
+    assert told.startswith("switch north-border: somebody else made a rule of table 1, priority 5")
+    for _ in range(12):
+        network["south-border"].tell_changes(OWN + REMOVED)
+    wait_until(lambda: network.client.health().foreign_changes == 13)
+    assert len(network.client.health().foreign) == 10, "the last ones"
+    network.client.set_links({"north-south": LinkState(10**9, 2 * 10**6)})
 
 
 def test_discovery_frames_show_a_wrong_cable(network: Network) -> None:

@@ -82,13 +82,19 @@ def interfaces() -> set[str]:
 class Run:
     """``python -m experiments run FILE --out DIR --json`` in a session of its own."""
 
-    def __init__(self, folder: Path, scenario: dict[str, Any], *options: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        scenario: dict[str, Any],
+        *options: str,
+        program: str = "experiments",
+    ) -> None:
         self.folder = folder / "out"
         self.interfaces = interfaces()
         file = write(folder, scenario)
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "experiments", "run", str(file)),
+                *(sys.executable, "-m", program, "run", str(file)),
                 *("--out", str(self.folder), "--json", *options),
             ],
             cwd=folder,
@@ -133,6 +139,14 @@ class Run:
     def wait_step(self, step: int) -> None:
         """Wait until some rank has finished a step."""
         self.wait(lambda: any(line["step"] >= step for line in self.steps), f"step {step}")
+
+    def wait_phase(self, phase: str) -> None:
+        """Wait until the machine was looked at in a phase."""
+
+        def begun() -> bool:
+            return any(line["phase"] == phase for line in lines_of(self.folder / "machine.jsonl"))
+
+        self.wait(begun, f"phase {phase}")
 
     def end(self, timeout_s: float = 90.0) -> str:
         """Wait for the end; return what it printed."""

@@ -104,5 +104,11 @@ class Impairer(Protocol):
     def counters(self) -> dict[str, tuple[Counters, Counters]]:
         """Return, by span, the counters of the first-to-second and second-to-first directions."""
 
+    def deviations(self) -> dict[str, str]:
+        """Say of each span that was not as `apply` or `replay` left it how it differed.
+
+        At the last `counters`, which reads states as well.
+        """
+
     def close(self) -> None:
         """Remove the cables."""

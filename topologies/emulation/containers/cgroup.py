@@ -55,6 +55,25 @@ def usage(pid: int, root: Path = ROOT, proc: Path = Path("/proc")) -> Usage:
     )
 
 
+def limiting(pid: int, root: Path = ROOT, proc: Path = Path("/proc")) -> list[Path]:
+    """Return the control groups that may keep a process from running: its own and those above."""
+    try:
+        folder = _folder(pid, "cpu", root, proc)
+    except OSError:
+        return []  # it is gone, or there are no control groups
+    above = [it for it in (folder, *folder.parents) if it.is_relative_to(root)]
+    return [it for it in above if (it / "cpu.stat").exists()]
+
+
+def throttled_ns(group: Path) -> int:
+    """Return for how long a control group kept processes from running; 0 once it is gone."""
+    try:
+        stat = _pairs(group / "cpu.stat")
+    except OSError:
+        return 0
+    return stat.get("throttled_time", 1000 * stat.get("throttled_usec", 0))
+
+
 def remove(name: str, root: Path = ROOT, within_s: float = 2.0) -> None:
     """Remove the empty control groups of that name, in every hierarchy, and those inside them.
 

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -64,6 +65,8 @@ class NetemImpairer:
         nothing can, and every run draws its own.
         """
         self._replays: dict[str, Replay[Duplex]] = {}
+        self._changing = threading.Lock()  # a replay's thread may be in the middle of a change
+        self._deviations: dict[str, str] = {}
         spans = list(spans)
         self._ways = {span: _ways(index, mtu) for index, span in enumerate(spans)}
         with ExitStack() as stack:
@@ -116,10 +119,22 @@ class NetemImpairer:
         for replay in self._replays.values():
             replay.check()
         read = {}
+        self._deviations.clear()
         for span, ways in self._ways.items():
-            forward, backward = (way.counters(self._stages(way)) for way in ways)
+            with self._changing:
+                stages = [self._stages(way) for way in ways]
+                found = [
+                    difference(it.state, shown) for it, shown in zip(ways, stages, strict=True)
+                ]
+            forward, backward = (it.counters(shown) for it, shown in zip(ways, stages, strict=True))
             read[span] = (forward, backward)
+            if differing := "; ".join(text for text in found if text):
+                self._deviations[span] = differing
         return read
+
+    def deviations(self) -> dict[str, str]:
+        """See `Impairer.deviations`."""
+        return dict(self._deviations)
 
     def close(self) -> None:
         """See `Impairer.close`."""
@@ -143,6 +158,10 @@ class NetemImpairer:
 
     def _put(self, span: str, duplex: Duplex) -> None:
         """Put both directions in force, then read them back."""
+        with self._changing:
+            self._put_alone(span, duplex)
+
+    def _put_alone(self, span: str, duplex: Duplex) -> None:
         pairs = list(zip(self._ways[span], duplex.ways, strict=True))
         for way, _ in pairs:
             way.changed += 1

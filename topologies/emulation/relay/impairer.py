@@ -15,12 +15,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 from zlib import crc32
 
-import numpy as np
-
 from topologies.emulation.carrier import Carrier
 from topologies.emulation.errors import ImpairmentError, MachineError
 from topologies.emulation.impairer import Counters
-from topologies.emulation.relay.records import state_arrays
+from topologies.emulation.relay.records import difference, state_arrays
 from topologies.linkstate import Duplex, LinkState
 
 _TUNSETIFF = 0x400454CA
@@ -97,10 +95,11 @@ class RelayImpairer:
         self._put(span, [state_arrays([*zip(times, way, strict=True)]) for way in states])
 
     def _put(self, span: str, asked: list[tuple[Any, Any, Any]]) -> None:
-        in_force = self._relays[span].ask(asked)["states"]
-        for way, found in zip(asked, in_force, strict=True):
-            if not all(map(np.array_equal, way, found)):
-                raise ImpairmentError(f"span {span}: asked for {way}, in force is {found}")
+        relay = self._relays[span]
+        relay.ask(asked)
+        relay.asked = asked
+        if differing := relay.deviation:
+            raise ImpairmentError(f"span {span}: {differing}")
 
     def counters(self) -> dict[str, tuple[Counters, Counters]]:
         """See `Impairer.counters`."""
@@ -109,6 +108,11 @@ class RelayImpairer:
             forward, backward = relay.ask()["counters"]
             read[span] = (Counters(**forward), Counters(**backward))
         return read
+
+    def deviations(self) -> dict[str, str]:
+        """See `Impairer.deviations`; of a trace, the states to come are compared as well."""
+        found = {span: relay.deviation for span, relay in self._relays.items()}
+        return {span: deviation for span, deviation in found.items() if deviation}
 
     def close(self) -> None:
         """See `Impairer.close`; the devices go with their processes."""
@@ -134,6 +138,15 @@ class _Relay:
         self.span, self.devices = span, devices
         self._control = control
         self._timeout_s = _LOAD_TIMEOUT_S
+        self.asked: list[tuple[Any, Any, Any]] = []
+        self._in_force: list[tuple[Any, Any, Any]] = []
+
+    @property
+    def deviation(self) -> str:
+        """How the states that it told of last differ from those that were asked for."""
+        ways = zip(("forward", "backward"), self.asked, self._in_force, strict=False)
+        found = ((way, difference(asked, in_force)) for way, asked, in_force in ways)
+        return "; ".join(f"{way} {text}" for way, text in found if text)
 
     def ask(self, request: Any = None) -> Any:
         """Send a request, if any; return the answer. Raises ImpairmentError if it is gone."""
@@ -147,6 +160,7 @@ class _Relay:
         self._timeout_s = _ANSWER_TIMEOUT_S
         if answer["fault"]:
             raise ImpairmentError(f"span {self.span}: {answer['fault']}")
+        self._in_force = answer["states"]
         return answer
 
     def close(self) -> None:

@@ -131,3 +131,17 @@ def state_arrays(trace: Sequence[tuple[int, LinkState]]) -> tuple[Any, Any, Any]
         np.array(jitters, np.float64).reshape(len(jitters), POINTS),
         np.array(padded, np.int8),
     )
+
+
+def difference(asked: tuple[Any, Any, Any], in_force: tuple[Any, Any, Any]) -> str:
+    """Say how two results of `state_arrays` differ, in a few words; nothing where they do not."""
+    if all(map(np.array_equal, asked, in_force)):
+        return ""
+    wanted, found = asked[0], in_force[0]
+    if len(wanted) != len(found):
+        return f"has {len(found)} states, {len(wanted)} were asked for"
+    for one, other in zip(wanted, found, strict=True):
+        for name in STATE.names or ():
+            if one[name] != other[name]:
+                return f"has {name} {other[name]:g}, {one[name]:g} was asked for"
+    return "has another jitter or loss pattern than was asked for"
