@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -84,10 +84,13 @@ class Series:
     mtu: int = MTU
     options: Mapping[str, int] = field(default_factory=dict)
     order: tuple[int, ...] | None = None
+    reference_state: Duplex | None = None
 
     @property
     def reference(self) -> Duplex:
-        """Nothing is lost in it, so that TCP's window is not small for the first point."""
+        """Unless stated, one without losses, so that TCP's window is not small at first."""
+        if self.reference_state:
+            return self.reference_state
         return Duplex.both(LinkState(self.access_bps, 500_000, mtu=self.mtu, queue_bytes=4 * 10**6))
 
 
@@ -163,7 +166,7 @@ def twin_through(series: Series) -> Twin:
     return replace(twin, reference=series.reference, changes=tuple(changes))
 
 
-def measure(many: Sequence[Series]) -> Iterator[tuple[list[Measured], list[Check]]]:
+def measure(many: Iterable[Series]) -> Iterator[tuple[list[Measured], list[Check]]]:
     """Train each series in turn in a network of its own; yield what its points took."""
     for series in many:
         scenario, twin = scenario_of(series), twin_through(series)
