@@ -84,17 +84,16 @@ class Bench:
                 place.network.renew(twin.initial, scenario.seed)
                 place = replace(place, renewed=True)
             else:
+                place = None
                 self._clear()
                 place = self._build(scenario, twin, machine, name, record, stage)
             record.event("network up")
             yield place
         except BaseException:
+            hand_over(place, record)
             self._clear()
             raise
-        finally:
-            if place is not None and place.logs != record.logs:
-                for log in place.logs.iterdir():
-                    shutil.copy(log, record.logs)
+        hand_over(place, record)
         if self._kept and returns(twin) and scenario.emulate.runtime.name == "namespace":
             self._place, self._fit = place, fit
         else:
@@ -130,6 +129,13 @@ class Bench:
     def _clear(self) -> None:
         self._place = None
         self._stack.close()
+
+
+def hand_over(place: Place | None, record: Record) -> None:
+    """Give a run the logs of what outlives it."""
+    if place is not None and place.logs != record.logs:
+        for log in place.logs.iterdir():
+            shutil.copy(log, record.logs)
 
 
 def returns(twin: Twin) -> bool:
