@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from experiments.containers import training_in
@@ -44,7 +43,7 @@ class Place:
 
 
 class Bench:
-    """Keeps the last run's place for the next one, if that fits it, until it is left."""
+    """Keeps the last run's place for the next one, if that fits it, until `close`."""
 
     def __init__(self, *, kept: bool = True) -> None:
         """Begin with nothing; without ``kept``, each run builds a place and takes it down."""
@@ -52,17 +51,6 @@ class Bench:
         self._stack = ExitStack()
         self._place: Place | None = None
         self._fit: dict[str, Any] = {}
-
-    def __enter__(self) -> Bench:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._clear()
 
     @contextmanager
     def place(
@@ -85,19 +73,19 @@ class Bench:
                 place = replace(place, renewed=True)
             else:
                 place = None
-                self._clear()
+                self.close()
                 place = self._build(scenario, twin, machine, name, record, stage)
             record.event("network up")
             yield place
         except BaseException:
             hand_over(place, record)
-            self._clear()
+            self.close()
             raise
         hand_over(place, record)
         if self._kept and returns(twin) and scenario.emulate.runtime.name == "namespace":
             self._place, self._fit = place, fit
         else:
-            self._clear()
+            self.close()
 
     def _build(
         self,
@@ -126,7 +114,8 @@ class Bench:
             self._stack = stack.pop_all()
         return Place(training, network, hosts_file, logs)
 
-    def _clear(self) -> None:
+    def close(self) -> None:
+        """Take down what is kept, if anything."""
         self._place = None
         self._stack.close()
 

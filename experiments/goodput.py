@@ -18,7 +18,10 @@ def goodput(steps: Sequence[SystemStep]) -> float | None:
     """
     if not steps:
         return None
-    useful_ns = sum(step.end_ns - step.start_ns for step in steps)
+    useful_ns, until_ns = 0, steps[0].start_ns
+    for step in steps:  # of which one may begin on some ranks before others have ended the last
+        useful_ns += step.end_ns - max(step.start_ns, until_ns)
+        until_ns = step.end_ns
     return round(useful_ns / (steps[-1].end_ns - steps[0].start_ns), 4)
 
 

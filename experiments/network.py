@@ -43,6 +43,7 @@ class Network:
 
     Attributes:
         floor: what the switches add to a round trip across each span.
+        foreign_before: how often others had changed rules before the run that is under way.
         allowed: the states that each span may be in now, by what was asked for last.
     """
 
@@ -51,6 +52,7 @@ class Network:
     supervised: SupervisedController
     access_bps: int
     floor: dict[str, RoundTrips] = field(default_factory=dict)
+    foreign_before: int = 0
     allowed: dict[str, tuple[Duplex, ...]] = field(default_factory=dict)
 
     @property
@@ -75,6 +77,7 @@ class Network:
 
         What its switches cost is still known. Raises what `set_spans` does.
         """
+        self.foreign_before = self.supervised.ask(ControllerClient.health).foreign_changes
         self.impairer.reseed(seed)
         self.lab.forget()
         self.set_spans(states)

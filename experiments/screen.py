@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from experiments.bar import Bar
 from experiments.coherence import COHERENT, DEGRADED
 from experiments.learning import loss_sentence
 from topologies.units import render
@@ -18,35 +18,25 @@ VERDICT_STYLES = {"faithful": "green", "degraded": "yellow", "invalid": "bold re
 CLASS_STYLES = {"coherent": "green", "degraded": "yellow", "incoherent": "red"}
 
 
-class Screen:
+class Screen(Bar):
     """Watches a run (see `experiments.session.Observer`) and shows it on a console."""
 
     def __init__(self, console: Console) -> None:
         """Prepare a bar on ``console``."""
         self._console = console
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[pace]}"),
-            console=console,
-            transient=True,
+        super().__init__(
+            Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[pace]}"),
+                console=console,
+                transient=True,
+            )
         )
         self._task = self._progress.add_task("starting", total=None, pace="")
         self._phase = ""
-
-    def __enter__(self) -> Screen:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._progress.live.is_started:
-            self._progress.stop()
 
     def begin(self, steps: int) -> None:
         """Start to show a run of ``steps`` steps."""

@@ -53,7 +53,7 @@ class Watch:
         self._worst: dict[tuple[str, str], Check] = {}
         self._astray: dict[str, Astray] = {}
         self._drops: list[tuple[str, dict[str, int]]] = []
-        self._foreign = self._foreign_known = 0
+        self._foreign, self._foreign_known = 0, network.foreign_before
         self._meddling: list[str] = []
         self._looked_ns = self._sampled_ns = 0
 

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the worker
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nothing else may stand among the answers
-    with Bench() as bench:
+    with closing(Bench()) as bench:
         for line in sys.stdin:
             print(json.dumps(answer(json.loads(line), bench)), file=answers, flush=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -34,7 +35,7 @@ class Here:
 
     def run(self, points: Sequence[Point], runs: Path, keep: str) -> Generator[Ended, None, None]:
         """Run points one after the other; see `Executor`."""
-        with Bench() as bench:
+        with closing(Bench()) as bench:
             for point in points:
                 yield attempt(
                     point.index,

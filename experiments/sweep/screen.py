@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +15,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from experiments.bar import Bar
 from experiments.sweep.conduct import Swept
 from experiments.sweep.ended import Ended
 from experiments.sweep.points import Point
@@ -26,39 +26,29 @@ SHOWN = 5
 """Failures that are said one by one at the end."""
 
 
-class SweepScreen:
+class SweepScreen(Bar):
     """Watches a sweep, and each run that this process makes itself, and shows them on a console."""
 
     def __init__(self, console: Console) -> None:
         """Prepare a bar on ``console``."""
         self._console = console
-        self._progress = Progress(
-            SpinnerColumn(),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[tally]}"),
-            TimeRemainingColumn(),
-            TextColumn("[dim]{task.description}[/]"),
-            console=console,
-            transient=True,
-            speed_estimate_period=PACE_OVER_S,
+        super().__init__(
+            Progress(
+                SpinnerColumn(),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[tally]}"),
+                TimeRemainingColumn(),
+                TextColumn("[dim]{task.description}[/]"),
+                console=console,
+                transient=True,
+                speed_estimate_period=PACE_OVER_S,
+            )
         )
         self._task = self._progress.add_task("starting", total=None, tally="")
         self._failed = 0
         self._last: float | None = None
         self._phase = ""
-
-    def __enter__(self) -> SweepScreen:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._progress.live.is_started:
-            self._progress.stop()
 
     def begin_sweep(self, total: int, ended: Sequence[Ended]) -> None:
         """Show how many runs there are; those that have ended count as done."""

@@ -111,6 +111,12 @@ def test_what_an_interruption_cost() -> None:
     assert [step.ranks for step in steps] == [3] * 6 + [2] * 2
 
 
+def test_steps_that_overlap_are_not_counted_twice() -> None:
+    records = [rank_step(0, 0, 80), rank_step(0, 10, 100, rank=1)]
+    records += [rank_step(1, 80, 190), rank_step(1, 100, 200, rank=1)]
+    assert goodput(system_steps(records, 2)) == 1.0
+
+
 def test_no_training_has_no_goodput() -> None:
     assert goodput([]) is None
     assert interruptions([], [], 0) == []
