@@ -1,10 +1,13 @@
 """The launcher: imports torch once, then forks every rank of a job, and of the jobs that follow.
 
 Standard input carries lines: a job as JSON, then ``start`` to let it train, ``kill N`` to kill a
-rank as it trains, ``stop`` to end what does not end by itself. When all ranks have gone, another
-job may follow; the end of the input ends everything. Standard output carries one JSON object per
-line: what the ranks report, when one exits, and when a job is over. Output of the ranks themselves
-goes to their logs. Arguments, if any, are the ranks to fork; the others have launchers elsewhere.
+rank as it trains, ``hold N`` to let ranks wait before a step and be told what they have begun,
+``go`` to let them go on, ``end N`` to let the job end before a step that none has begun, ``stop``
+to end what does not end by itself. When all ranks have gone, another job may follow, or ``clock``,
+to be told what time it is; the end of the input ends everything.
+Standard output carries one JSON object per line: what the ranks report, when one exits, and when a
+job is over. Output of the ranks themselves goes to their logs. Arguments, if any, are the ranks to
+fork; the others have launchers elsewhere.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import IO, Any, NoReturn
 
 from workloads.job import Job, Rank
 from workloads.namespace import die_with_parent, enter_network, use_names
+from workloads.turnstile import Turnstile
 
 GRACE_S = 2.0
 """How long ranks may take to fail by themselves after one of them died, or once told to stop."""
@@ -45,36 +49,46 @@ def main() -> int:
 
     report({"kind": "imported"})
     own = frozenset(map(int, sys.argv[1:]))
-    code = 1
+    code, turnstile = 1, Turnstile([], 0)
     # Unbuffered, so that what follows a line is still there for `supervise` to wait for.
     with os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stdin:
         while line := stdin.readline():
+            if line == b"clock\n":
+                report({"kind": "clock", "at_ns": time.monotonic_ns()})
+            if line.startswith(b"hold "):
+                report({"kind": "holding", "begun": turnstile.begun()})
             if not line.startswith(b"{"):
                 continue  # it was meant for a job that is over
-            code = run_job(Job.from_json(line.decode()), own, train, stdin)
+            job = Job.from_json(line.decode())
+            ranks = [it.rank for it in job.ranks if not own or it.rank in own]
+            turnstile = Turnstile(ranks, job.steps)
+            code = run_job(job, ranks, turnstile, train, stdin)
+            turnstile.close()
             report({"kind": "over"})
     return code
 
 
-def run_job(job: Job, own: Collection[int], train: Any, stdin: IO[bytes]) -> int:
-    """Fork a job's ranks, those in ``own`` if any are; return 0 when every one finished."""
+def run_job(
+    job: Job, own: Collection[int], turnstile: Turnstile, train: Any, stdin: IO[bytes]
+) -> int:
+    """Fork those of a job's ranks that are in ``own``; return 0 when every one finished."""
     if job.hosts_file:
         use_names(job.hosts_file)
     gate, opener = os.pipe()
     ranks: dict[int, tuple[int, int]] = {}  # pidfd: (rank, pid)
     for rank in job.ranks:
-        if own and rank.rank not in own:
+        if rank.rank not in own:
             continue
         pid = os.fork()
         if pid == 0:
             os.close(opener)
-            run_rank(job, rank, train, gate)
+            run_rank(job, rank, turnstile, train, gate)
         ranks[os.pidfd_open(pid)] = (rank.rank, pid)
     os.close(gate)
     # Those that may keep something when they fail have as long as they may wait for an exchange.
     grace_s = GRACE_S + (job.timeout_s if job.keep and job.keep.on_failure else 0)
     try:
-        return supervise(ranks, opener, stdin, grace_s)
+        return supervise(ranks, opener, turnstile, stdin, grace_s)
     finally:
         for descriptor, (_, pid) in ranks.items():
             os.kill(pid, signal.SIGKILL)
@@ -82,7 +96,7 @@ def run_job(job: Job, own: Collection[int], train: Any, stdin: IO[bytes]) -> int
             os.close(descriptor)
 
 
-def run_rank(job: Job, me: Rank, train: Any, gate: int) -> NoReturn:
+def run_rank(job: Job, me: Rank, turnstile: Turnstile, train: Any, gate: int) -> NoReturn:
     """Become one rank; never returns."""
     code = 1
     try:
@@ -91,7 +105,7 @@ def run_rank(job: Job, me: Rank, train: Any, gate: int) -> NoReturn:
         os.dup2(log, sys.stderr.fileno())
         if me.netns:
             enter_network(me.netns)
-        train(job, me, report, lambda: os.read(gate, 1))
+        train(job, me, report, lambda: os.read(gate, 1), turnstile)
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -101,9 +115,13 @@ def run_rank(job: Job, me: Rank, train: Any, gate: int) -> NoReturn:
 
 
 def supervise(
-    ranks: dict[int, tuple[int, int]], opener: int, stdin: IO[bytes], grace_s: float
+    ranks: dict[int, tuple[int, int]],
+    opener: int,
+    turnstile: Turnstile,
+    stdin: IO[bytes],
+    grace_s: float,
 ) -> int:
-    """Open the gate and kill when told to, report exits; return 0 when every rank exited with 0."""
+    """Open the gate, hold and kill as told, report exits; return 0 when all exited with 0."""
     failed = stopped = False
     deadline = float("inf")
     try:
@@ -131,8 +149,15 @@ def supervise(
                     for descriptor, (rank, _) in ranks.items():
                         if rank == int(number):
                             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                elif word == "hold":
+                    report({"kind": "holding", "begun": turnstile.hold(int(number))})
+                elif word == "end":
+                    turnstile.end(int(number))
+                elif word == "go":
+                    turnstile.go()
                 stopped |= word == "stop"
             if failed or stopped:
+                turnstile.go()  # those that wait notice nothing of it
                 deadline = min(deadline, time.monotonic() + grace_s)
         return 1 if ranks or failed else 0
     finally:

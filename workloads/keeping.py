@@ -3,6 +3,9 @@
 Ranks of a new job may have kept different things, or nothing: who joins has no file, who was killed
 an old one. They go on from the most advanced state that any of them has, which one that has it
 sends to all that do not. So the bytes of a move cross the spans, and no others do.
+
+Where the job before trained by another strategy, ranks take its parameters and nothing else: their
+optimizers begin anew. Ranks that it let part go on from their mean.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from workloads import strategies
+from workloads.exchange.averaging import flat, write
 from workloads.exchange.replica import Replica
 from workloads.job import Job, Rank
 
@@ -45,19 +50,22 @@ class Keeper:
     ) -> None:
         """Take what is kept, and bring it to where all ranks go on; every rank must do so."""
         self._keep, self._replica, self.optimizer = job.keep, replica, optimizer
-        self._last = job.steps
+        self._job = job
         self._file = job.keep.file(me) if job.keep else None
         self.next_step = self.received_bytes = 0
+        self._before: list[Any] | None = None  # the strategy, and its options, of what was kept
         if self._file:
             self._resume(job)
 
     def through(self, steps: Iterable[int]) -> Iterator[int]:
-        """Pass on the numbers of steps; after each, write the file where it is time to."""
+        """Pass on the numbers of steps; write the file where it is time to, and after the last."""
+        keep, written = self._keep, False
         for step in steps:
             yield step
-            keep = self._keep
-            if keep and (step + 1 == self._last or (keep.every and (step + 1) % keep.every == 0)):
+            if written := bool(keep and keep.every and (step + 1) % keep.every == 0):
                 self.write()
+        if keep and not written:
+            self.write()
 
     def write(self) -> None:
         """Replace the file by what the rank holds now."""
@@ -84,6 +92,24 @@ class Keeper:
         if lacking:
             self._share(source, lacking)
         self._replica.catch_up()
+        if self._takes_over:
+            self._meet()
+
+    @property
+    def _takes_over(self) -> bool:
+        """Return whether the parameters are those of another strategy, which all ranks had."""
+        own = [self._job.strategy, dict(self._job.options)]
+        return self._before is not None and self._before != own
+
+    def _meet(self) -> None:
+        """Go on from the mean of what ranks hold, where they were let part before."""
+        assert self._before is not None
+        if not strategies.declaration(self._before[0]).synchronous:
+            parameters = list(self._replica.model.parameters())
+            mean = flat(parameters) / dist.get_world_size()
+            dist.all_reduce(mean)
+            write(mean, parameters)
+            self._replica.adopt(self._replica.model.state_dict())
 
     def _share(self, source: int, lacking: list[int]) -> None:
         """Send a rank's state to those that lack it, who take it for theirs."""
@@ -103,6 +129,7 @@ class Keeper:
         buffer = io.BytesIO()
         held: dict[str, Any] = {
             "next_step": self.next_step,
+            "strategy": [self._job.strategy, dict(self._job.options)],
             "replica": self._replica.state(),
             "optimizer": self.optimizer.state_dict(),
         }
@@ -112,5 +139,9 @@ class Keeper:
     def _load(self, state: bytes) -> None:
         held = torch.load(io.BytesIO(state), weights_only=True)
         self.next_step = held["next_step"]
-        self._replica.restore(held["replica"])
-        self.optimizer.load_state_dict(held["optimizer"])
+        self._before = held["strategy"]
+        if self._before == [self._job.strategy, dict(self._job.options)]:
+            self._replica.restore(held["replica"])
+            self.optimizer.load_state_dict(held["optimizer"])
+        else:
+            self._replica.adopt(held["replica"]["model"])

@@ -18,13 +18,20 @@ from workloads.exchange.replica import Replica
 from workloads.failure import reason
 from workloads.job import Job, Rank
 from workloads.keeping import keeping
+from workloads.turnstile import Turnstile
 from workloads.wire import counters_of
 
 
 def train(
-    job: Job, me: Rank, report: Callable[[dict[str, Any]], None], wait: Callable[[], None]
+    job: Job,
+    me: Rank,
+    report: Callable[[dict[str, Any]], None],
+    wait: Callable[[], None],
+    turnstile: Turnstile,
 ) -> None:
     """Train one rank; call ``report`` with what happens and ``wait`` when ready to start.
+
+    Between steps it passes the ``turnstile``, which says where the job ends.
 
     Raises RuntimeError when a collective fails or takes longer than the job's timeout.
     """
@@ -53,7 +60,7 @@ def train(
             }
         )
         wait()
-        for step in kept.through(range(kept.next_step, job.steps)):
+        for step in kept.through(turnstile.steps(me.rank, kept.next_step)):
             start_ns, before = time.monotonic_ns(), moved()
             replica.step = step
             replica.begin_step()
@@ -93,6 +100,7 @@ def train(
             if replica.divergence is not None:
                 record["divergence"] = replica.divergence
             report(record)
+        replica.finish()
         report({"kind": "trained", "rank": me.rank, "hash": bits_of(replica.agreed())})
     dist.destroy_process_group()
 

@@ -92,6 +92,7 @@ def train(job: Job, rank: int, layers: int, *, tells_values: bool) -> dict[str, 
             found["overlapped"].append(replica.first_communication_ns < pace.computed_ns)
             found["divergence"].append(replica.divergence)
             found["notes"].append(replica.notes)
+        replica.finish()
         dist.barrier()  # a server has then answered everybody
         found["received"] = {
             ports: count - before.get(ports, 0) for ports, count in received(job.port).items()

@@ -133,6 +133,11 @@ class OuterReplica(AveragingReplica):
         self._outer_values.copy_(state["outer"]["values"])
         self._outer.load_state_dict(state["outer"]["optimizer"])
 
+    def adopt(self, model: dict[str, Any]) -> None:
+        """Begin from there; that is what all ranks agree on."""
+        super().adopt(model)
+        self._outer_values.copy_(flat(list(self.model.parameters())))
+
     def optimizer(self) -> torch.optim.Optimizer:
         """Make this rank's own."""
         return self._local.inner(list(self.model.parameters()))

@@ -97,6 +97,9 @@ class Replica:
     def end_step(self, step: int) -> None:
         """Do what follows the optimizer's step number ``step``, from 0."""
 
+    def finish(self) -> None:
+        """Wait, after the last step, for exchanges that are still under way."""
+
     def agreed(self) -> list[torch.Tensor] | None:
         """Return what must be bit-identical on all ranks before the next step, if anything."""
         return list(self.model.parameters())
@@ -108,6 +111,10 @@ class Replica:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state` returned, here or on another rank."""
         self.model.load_state_dict(state["model"])
+
+    def adopt(self, model: dict[str, Any]) -> None:
+        """Begin from parameters that another strategy has trained, alike on all ranks."""
+        self.model.load_state_dict(model)
 
     @property
     def due(self) -> bool:

@@ -7,6 +7,7 @@ The first sentence of its docstring is what users read. Beside it the file decla
 - ``SYNCHRONOUS``: whether the parameters of all ranks must be bit-identical after every step;
 - ``RESUMES``, if it does: whether each rank holds all that training goes on from, so that ranks may
   be lost, leave and join;
+- ``HURRIES``, if ranks cannot all wait before a step, nor end before the job's last: why not;
 - ``OPTIONS``, if it has any: what the scenario may state, by name;
 - ``refuse(sites, options)``, if it cannot always run: why not, or None. Pure;
 - ``TASK``, if it trains only that one.
@@ -51,12 +52,14 @@ class Declaration:
         options: what a scenario may state.
         about: the first sentence of its docstring.
         resumes: whether ranks may be lost, leave and join.
+        hurries: why ranks cannot all wait before a step, nor end before the job's last; or None.
     """
 
     synchronous: bool
     options: Mapping[str, Option]
     about: str
     resumes: bool
+    hurries: str | None = None
 
 
 def names() -> list[str]:
@@ -84,6 +87,7 @@ def declaration(name: str) -> Declaration:
         getattr(module, "OPTIONS", {}),
         sentence,
         getattr(module, "RESUMES", False),
+        getattr(module, "HURRIES", None),
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workloads.job import Job
 
 SYNCHRONOUS = False
+HURRIES = "its server counts the steps of each worker, and waits for none beyond workload.timeout"
 OPTIONS = {
     "staleness": Option(4, "steps that a worker may be ahead of the slowest before it waits"),
 }
@@ -25,6 +26,4 @@ def async_ps(model: nn.Module, job: Job, staleness: int) -> Iterator[Replica]:
     """Push gradients to a parameter server on rank 0, pull parameters, wait for no other worker."""
     from workloads.exchange.asynchronous import AsynchronousReplica
 
-    replica = AsynchronousReplica(model, job, staleness)
-    yield replica
-    replica.finish()
+    yield AsynchronousReplica(model, job, staleness)

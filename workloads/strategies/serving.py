@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workloads.job import Job
 
 SYNCHRONOUS = True
+HURRIES = "its ranks count the requests of all steps, and wait for none beyond workload.timeout"
 TASK = "synthetic"
 OPTIONS = {
     "requests": Option(8, "that each worker sends in a step, to other campuses", least=1, most=256),
@@ -53,6 +54,4 @@ def serving(
     """Train nothing: answer requests from other campuses, each campus with a model of its own."""
     from workloads.exchange.service import Load, ServingReplica
 
-    replica = ServingReplica(model, job, Load(requests, load, request, response))
-    yield replica
-    replica.finish()
+    yield ServingReplica(model, job, Load(requests, load, request, response))

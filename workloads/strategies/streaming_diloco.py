@@ -58,6 +58,4 @@ def streaming_diloco(
 
     local = Local(inner_rate, outer_rate, outer_momentum, half)
     turns = Turns(every, offsets(every, fragments), delay)
-    replica = StreamingReplica(model, local, turns, mixing)
-    yield replica
-    replica.finish()
+    yield StreamingReplica(model, local, turns, mixing)
