@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from controller.errors import ControllerError
 from controller.messages import (
     Changed,
+    Clock,
     Crossed,
     Health,
     LinkChange,
@@ -35,7 +36,7 @@ _PATHS, _CROSSINGS = TypeAdapter(Paths), TypeAdapter(Crossings)
 _WAYS = TypeAdapter(list[Way])
 _SPANS = TypeAdapter(dict[str, SpanReport])
 _CHANGED, _HEALTH, _TRAFFIC = TypeAdapter(Changed), TypeAdapter(Health), TypeAdapter(Traffic)
-_PROBING = TypeAdapter(Probing)
+_CLOCK, _PROBING = TypeAdapter(Clock), TypeAdapter(Probing)
 
 
 class ControllerClient:
@@ -51,6 +52,10 @@ class ControllerClient:
     def health(self) -> Health:
         """Return how the controller is."""
         return self._request(_HEALTH, "GET", "/health")
+
+    def now_ns(self) -> int:
+        """Return what time it is for the controller, by its CLOCK_MONOTONIC."""
+        return self._request(_CLOCK, "GET", "/clock").now_ns
 
     def wait_ready(self, timeout_s: float) -> None:
         """Wait until every switch has its rules; the error says what is missing."""

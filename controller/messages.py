@@ -106,6 +106,12 @@ class Probing(Message):
     on: bool = Field(strict=True)
 
 
+class Clock(Message):
+    """What time it is for the controller, by CLOCK_MONOTONIC."""
+
+    now_ns: int
+
+
 class Changed(Message):
     """What a request led to.
 

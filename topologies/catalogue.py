@@ -23,17 +23,21 @@ _HERE = Path(__file__).parent
 class Condition(FileModel):
     """A named kind of span, or a modifier of one."""
 
-    summary: str
-    plant: PlantChange
+    summary: str = Field(description="a line on it, for people")
+    plant: PlantChange = Field(description="what the span is made of")
 
 
 class Catalogue(FileModel):
     """Error correction, optics, conditions and upgrades by name."""
 
-    codes: dict[str, Code] = Field(default_factory=dict)
-    optics: dict[str, Optics] = Field(default_factory=dict)
-    conditions: dict[str, Condition] = Field(default_factory=dict)
-    upgrades: dict[str, Upgrade] = Field(default_factory=dict)
+    codes: dict[str, Code] = Field(default_factory=dict, description="error correction, by name")
+    optics: dict[str, Optics] = Field(default_factory=dict, description="transceivers, by name")
+    conditions: dict[str, Condition] = Field(
+        default_factory=dict, description="kinds of span, or modifiers of one, by name"
+    )
+    upgrades: dict[str, Upgrade] = Field(
+        default_factory=dict, description="changes of a span, by name"
+    )
 
     def with_more(self, more: Catalogue) -> Catalogue:
         """Return both together; where a name stands in both, the other's counts."""

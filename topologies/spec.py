@@ -52,12 +52,14 @@ MAX_FABRIC_DELAY_NS = 50_000
 class FabricSpec(FileModel):
     """The network inside one campus; its rate is also each worker's access rate."""
 
-    kind: Literal["leaf-spine", "star", "ring", "torus"] = "leaf-spine"
+    kind: Literal["leaf-spine", "star", "ring", "torus"] = Field(
+        default="leaf-spine", description="how its switches are joined"
+    )
     leaves: int = Field(default=2, ge=1, le=32, description="leaf switches, or switches of a ring")
     spines: int = Field(default=2, ge=1, le=32, description="spine switches, or rings of a torus")
-    rate: Rate = 400 * 10**9
+    rate: Rate = Field(default=400 * 10**9, description="of each worker's access link")
     delay: Duration = Field(default=2_000, description="of one hop")
-    mtu: int = Field(default=9000, ge=1280, le=9000)
+    mtu: int = Field(default=9000, ge=1280, le=9000, description="largest packet, in bytes")
 
     @field_validator("delay")
     @classmethod
@@ -77,24 +79,26 @@ class FabricSpec(FileModel):
 Speed = Annotated[float, Field(gt=0, le=1000, strict=False)]
 
 
+def _of_all_or_each(speed: object) -> object:
+    return [speed] if isinstance(speed, int | float) else speed
+
+
 class CampusSpec(FileModel):
     """A site: its workers (one rank each) and the fabric that joins them."""
 
-    workers: int = Field(ge=1, le=128)
-    fabric: FabricSpec = FabricSpec()
+    workers: int = Field(ge=1, le=128, description="machines that train, one rank each")
+    fabric: FabricSpec = Field(default=FabricSpec(), description="the network that joins them")
     accelerators: int | None = Field(
         None, ge=1, description="that the workers stand for; what incoherence costs is theirs"
     )
-    speed: tuple[Speed, ...] = Field(
+    speed: Annotated[
+        tuple[Speed, ...],
+        BeforeValidator(_of_all_or_each, json_schema_input_type=Speed | tuple[Speed, ...]),
+    ] = Field(
         (1.0,),
         strict=False,
         description="of the accelerators against the workload's compute time, or one per worker",
     )
-
-    @field_validator("speed", mode="before")
-    @classmethod
-    def _of_all_or_each(cls, speed: object) -> object:
-        return [speed] if isinstance(speed, int | float) else speed
 
     @field_serializer("speed")
     def _as_stated(self, speed: tuple[float, ...]) -> float | list[float]:
@@ -118,14 +122,14 @@ class CampusSpec(FileModel):
 class TraceSpec(StateSpec):
     """A change of both directions of a span, some time after training began on the aged spans."""
 
-    after: Duration
+    after: Duration = Field(description="since training on the aged spans began, in real time")
 
 
 class FailureSpec(FileModel):
     """How often a span fails and how long it then stays down, on average."""
 
-    mtbf: Duration | None = Field(None, gt=0)
-    mttr: Duration | None = Field(None, gt=0)
+    mtbf: Duration | None = Field(default=None, gt=0, description="mean time between failures")
+    mttr: Duration | None = Field(default=None, gt=0, description="mean time to repair")
     percentile: float | None = Field(
         None, ge=0, le=1, strict=False, description="of fibre vendors, 0 the worst between failures"
     )
@@ -151,10 +155,17 @@ class SpanSpec(StateSpec):
         None, description="the two campuses, where the span's name does not say them", strict=False
     )
     route: Length | None = Field(None, description="length of the cable, not of the straight line")
-    condition: Conditions | None = None
-    age: Duration = 0
+    condition: Conditions | None = Field(
+        default=None,
+        description="what it is made of, or several of which later ones modify the first",
+    )
+    age: Duration = Field(default=0, description="years in service, which decide its repairs")
     cuts: float | None = Field(
-        None, ge=0, le=1000, strict=False, description=f"per 1,000 km and year, or {METRO_CUTS}"
+        None,
+        ge=0,
+        le=1000,
+        strict=False,
+        description=f"of the cable, per 1,000 km and year; {METRO_CUTS} unless stated",
     )
     duct: Name | None = Field(None, description="spans in one duct are cut together")
     failures: FailureSpec | None = Field(None, description="in place of the condition's")
@@ -193,8 +204,12 @@ class SpanSpec(StateSpec):
 class NetworkSpec(FileModel):
     """Campuses and the spans between them."""
 
-    campuses: dict[Name, CampusSpec] = Field(min_length=1, max_length=32)
-    spans: dict[Name, SpanSpec] = Field(default_factory=dict, max_length=64)
+    campuses: dict[Name, CampusSpec] = Field(
+        min_length=1, max_length=32, description="the sites, by name"
+    )
+    spans: dict[Name, SpanSpec] = Field(
+        default_factory=dict, max_length=64, description="the links between them, by name"
+    )
     outages: OutagesSpec | None = Field(
         None, description="draw them; without it only those of the timeline happen"
     )
@@ -202,7 +217,11 @@ class NetworkSpec(FileModel):
         "reno", description="TCP of the workers; bbr hides loss"
     )
     window: Size | None = Field(
-        None, gt=0, le=2**30, description="the most that a TCP connection keeps unacknowledged"
+        None,
+        gt=0,
+        le=2**30,
+        description="the most that a TCP connection keeps unacknowledged; 6 MiB, as Linux has it, "
+        "unless stated",
     )
 
     @field_validator("spans")

@@ -7,9 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import (
     Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
     ValidationError,
     ValidatorFunctionWrapHandler,
+    WrapSerializer,
     WrapValidator,
+    field_validator,
     model_validator,
 )
 
@@ -21,8 +25,11 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 MIN_MTU, MAX_MTU = 1280, 9000
 
 
-def _short(key: str) -> WrapValidator:
-    """Take a bare value for a mapping with that one key; errors are located at the value."""
+def _short(key: str, allowed: Any) -> WrapValidator:
+    """Take a bare value for a mapping with that one key; errors are located at the value.
+
+    ``allowed`` is the type of both, as the schema has it.
+    """
 
     def expand(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         if not isinstance(value, str | int | float):
@@ -33,14 +40,28 @@ def _short(key: str) -> WrapValidator:
             message = error.errors()[0]["msg"]
             raise ValueError(message.removeprefix("Value error, ")) from None
 
-    return WrapValidator(expand)
+    return WrapValidator(expand, json_schema_input_type=allowed)
+
+
+def alone(key: str) -> WrapSerializer:
+    """Write a mapping that states one key alone as its value, where defaults are left out."""
+
+    def shorten(value: Any, write: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        written = write(value)
+        if info.exclude_unset and isinstance(written, dict) and [*written] == [key]:
+            return written[key]
+        return written
+
+    return WrapSerializer(shorten)
 
 
 class JitterSpec(FileModel):
     """A random part of the delay; ``jitter: 1 ms`` is short for a normal one."""
 
-    deviation: Duration | None = Field(None, gt=0, description="standard deviation")
-    distribution: Distribution = "normal"
+    deviation: Duration | None = Field(None, description="standard deviation")
+    distribution: Distribution = Field(
+        default="normal", description="of the delays around their mean"
+    )
     table: list[Duration] | None = Field(
         None, min_length=2, max_length=10_000, description="delays seen, of the distribution table"
     )
@@ -56,11 +77,13 @@ class JitterSpec(FileModel):
             raise ValueError("table holds one delay only, so there is no jitter")
         return self
 
-    def state(self) -> Jitter:
-        """Return what this states."""
+    def state(self) -> Jitter | None:
+        """Return what this states; None where that is no jitter."""
         if self.table:
             return Jitter.from_table(tuple(self.table), self.reorder)
         assert self.deviation is not None, "checked when read"
+        if not self.deviation:
+            return None
         return Jitter(self.deviation, self.distribution, reorder=self.reorder)
 
 
@@ -77,8 +100,10 @@ class LossSpec(FileModel):
     """Which frames the line loses; ``loss: 0.001`` is short for ``{frames: 0.001}``."""
 
     frames: Probability | None = Field(None, description="of every frame, alike (Bernoulli)")
-    gilbert_elliott: GilbertElliottSpec | None = None
-    bit_error_rate: Probability = 0.0
+    gilbert_elliott: GilbertElliottSpec | None = Field(default=None, description="losses in bursts")
+    bit_error_rate: Probability = Field(
+        default=0.0, description="of the line: longer frames lose more"
+    )
     pattern: str = Field(
         "", pattern="^[01]*$", max_length=MAX_PATTERN, description='frame by frame, "1" is lost'
     )
@@ -99,8 +124,8 @@ class LossSpec(FileModel):
 class RedSpec(FileModel):
     """Random early detection between two average lengths of the queue."""
 
-    min: Size = Field(gt=0)
-    max: Size = Field(gt=0)
+    min: Size = Field(gt=0, description="average queue above which frames begin to be hit")
+    max: Size = Field(gt=0, description="average queue above which every frame is hit")
     probability: Probability = Field(0.02, description="at max")
     ecn: bool = Field(False, description="mark what is ECN-capable instead of dropping it")
 
@@ -114,31 +139,58 @@ class RedSpec(FileModel):
 class QueueSpec(FileModel):
     """The queue before a span; ``queue: 1 MB`` is short for ``{bytes: 1 MB}``."""
 
-    bytes: Size | None = Field(None, gt=0)
-    packets: int | None = Field(None, gt=0, le=60_000)
-    red: RedSpec | None = None
+    bytes: Size | None = Field(
+        default=None, gt=0, description="most that waits; one bandwidth-delay product unless stated"
+    )
+    packets: int | None = Field(default=None, gt=0, le=60_000, description="most frames that wait")
+    red: RedSpec | None = Field(default=None, description="drop or mark before the queue is full")
+
+
+JitterState = Annotated[
+    JitterSpec | None,
+    _short("deviation", Duration | JitterSpec | None),
+    alone("deviation"),
+]
+LossState = Annotated[
+    LossSpec | None, _short("frames", Probability | LossSpec | None), alone("frames")
+]
+QueueState = Annotated[QueueSpec | None, _short("bytes", Size | QueueSpec | None), alone("bytes")]
 
 
 class StateSpec(FileModel):
     """One direction of a span; what is not stated stays as it is."""
 
-    rate: Rate | None = Field(None, gt=0)
+    rate: Rate | None = Field(default=None, gt=0, description="on the wire, headers included")
     delay: Duration | None = Field(None, description="one way")
-    jitter: Annotated[JitterSpec | None, _short("deviation")] = None
-    loss: Annotated[LossSpec | None, _short("frames")] = None
-    duplicate: Probability | None = None
+    jitter: JitterState = Field(
+        default=None, description="a random part of the delay, or its deviation alone"
+    )
+    loss: LossState = Field(
+        default=None, description="frames that the line loses, or their share alone"
+    )
+    duplicate: Probability | None = Field(default=None, description="of a frame's arriving twice")
     corrupt: Probability | None = Field(None, description="of one wrong bit in a frame")
     reorder: Probability | None = Field(None, description="of a frame's skipping the delay")
-    queue: Annotated[QueueSpec | None, _short("bytes")] = None
-    mtu: int | None = Field(None, ge=MIN_MTU, le=MAX_MTU)
-    up: bool | None = None
+    queue: QueueState = Field(
+        default=None, description="what waits before the span, or its size alone"
+    )
+    mtu: int | None = Field(
+        default=None, ge=MIN_MTU, le=MAX_MTU, description="largest packet, in bytes"
+    )
+    up: bool | None = Field(default=None, description="false: the span carries nothing")
+
+    @field_validator("jitter")
+    @classmethod
+    def _some_jitter(cls, jitter: JitterSpec | None) -> JitterSpec | None:
+        if jitter and jitter.deviation == 0:  # which may be set, where there was some before
+            raise ValueError("should be greater than 0; leave it out for none")
+        return jitter
 
     def on(self, state: LinkState) -> LinkState:
         """Return a link state with what is stated here put in; raises NetworkError."""
         changes: dict[str, Any] = {
             "rate_bps": self.rate,
             "delay_ns": self.delay,
-            "jitter": self.jitter and self.jitter.state(),
             "loss": self.loss and self.loss.state(),
             "duplicate": self.duplicate,
             "corrupt": self.corrupt,
@@ -151,4 +203,7 @@ class StateSpec(FileModel):
             changes["queue_bytes"] = self.queue.bytes or 0
             changes["queue_packets"] = self.queue.packets or 0
             changes["red"] = red and Red(red.min, red.max, red.probability, red.ecn)
-        return replace(state, **{key: value for key, value in changes.items() if value is not None})
+        stated = {key: value for key, value in changes.items() if value is not None}
+        if self.jitter:
+            stated["jitter"] = self.jitter.state()
+        return replace(state, **stated)

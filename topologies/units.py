@@ -119,6 +119,7 @@ def _schema(dimension: str) -> WithJsonSchema:
     return WithJsonSchema(
         {
             "type": "string",
+            "dimension": dimension,
             "description": f"a number and one of {', '.join(UNITS[dimension])}",
             "examples": [_EXAMPLES[dimension]],
         }

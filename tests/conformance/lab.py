@@ -130,7 +130,7 @@ def through_cases(lab: Lab, names: Iterable[str]) -> Iterator[tuple[str, dict[st
             {
                 key: value - getattr(then, key)
                 for key, value in vars(now).items()
-                if key not in ("deepest_bytes", "lateness")
+                if key not in ("deepest_bytes", "queued_bytes", "read_ns", "lateness")
             }
             for now, then in zip(after, before, strict=True)
         ]

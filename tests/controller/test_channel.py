@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,7 @@ from topologies.linkstate import Jitter, LinkState, Loss
 
 ROUTES = {
     ("GET", "/health"): (),
+    ("GET", "/clock"): (),
     ("GET", "/routes"): (),
     ("GET", "/crossings"): (),
     ("GET", "/path/{source}/{target}"): (400,),
@@ -398,3 +400,8 @@ def test_link_states_survive_the_way_there() -> None:
     sent = LinkChange.of(state).model_dump_json()
     before = LinkState(10**9, 10**6, up=True)
     assert TypeAdapter(LinkChange).validate_json(sent).applied(before) == state
+
+
+def test_it_says_what_time_it_is(channel: Channel) -> None:
+    before_ns = time.monotonic_ns()
+    assert before_ns <= channel.client.now_ns() <= time.monotonic_ns()

@@ -74,6 +74,13 @@ def test_nothing_to_reap(state: Path) -> None:
     assert reap().runs == []
 
 
+def test_a_file_is_nobodys_run(state: Path) -> None:
+    state.mkdir()
+    (state / ".lock").touch()
+    assert reap().runs == []
+    assert (state / ".lock").exists()
+
+
 def test_a_folder_without_an_owner_is_spared_while_it_is_new(state: Path) -> None:
     starting = state / "starting"
     starting.mkdir(parents=True)

@@ -234,3 +234,14 @@ def test_a_quantile_is_an_upper_bound_within_one_bucket(late_us: list[int], shar
 
 def test_nothing_sent_is_not_late() -> None:
     assert lateness_quantile_us([0] * (len(LATENESS_EDGES_US) + 1), 0.99) <= LATENESS_EDGES_US[0]
+
+
+def test_the_depth_of_the_queue_can_be_read_at_any_moment() -> None:
+    tested = HandLine(LinkState(rate_bps=8_000_000, delay_ns=0))
+    for _ in range(3):
+        tested.admit(1000, 0)
+    depths = [
+        tested.waiting_bytes(now_ns) for now_ns in (0, 10**6 - 1, 10**6, 2 * 10**6, 3 * 10**6)
+    ]
+    assert depths == [3000, 3000, 2000, 1000, 0]
+    assert tested.waiting_bytes(0) == tested.queued_bytes == 3000, "reading takes nothing off"

@@ -15,18 +15,22 @@ FRAME_OVERHEAD_BYTES = 38
 
 
 class Code(FileModel):
-    """An error-correcting code; see codes.yaml.
+    """An error-correcting code; see codes.yaml. In code, delays are in ns."""
 
-    Attributes:
-        threshold: bit-error rate before correction that it just handles; None corrects nothing.
-        reed_solomon: ``(n, k, m)``: symbols of a codeword, of its data, and bits of a symbol.
-        delay: of encoder and decoder together, in ns.
-    """
-
-    summary: str
-    threshold: float | None = Field(default=None, gt=0, lt=0.5)
-    reed_solomon: tuple[int, int, int] | None = Field(default=None, strict=False)
-    delay: Duration = 0
+    summary: str = Field(description="a line on it, for people")
+    threshold: float | None = Field(
+        default=None,
+        gt=0,
+        lt=0.5,
+        description="bit-error rate before correction that it just handles; without it, it "
+        "corrects nothing",
+    )
+    reed_solomon: tuple[int, int, int] | None = Field(
+        default=None,
+        strict=False,
+        description="symbols of a codeword, symbols of its data, bits of a symbol",
+    )
+    delay: Duration = Field(default=0, description="of encoder and decoder together")
 
 
 NO_CODE = Code(summary="no error correction")

@@ -25,33 +25,39 @@ Hours = Annotated[float, Field(gt=0, le=1e7, strict=False)]
 
 
 class Mode(FileModel):
-    """One line rate of coherent optics.
+    """One line rate of coherent optics."""
 
-    Attributes:
-        rate: bit/s carried.
-        osnr_required_db: in 0.1 nm; there, the errors are what the error correction just handles.
-        modulation: and ``baud``, symbols per second: how bits become light.
-    """
-
-    rate: Rate
-    osnr_required_db: Db
-    modulation: Literal["dp-qpsk", "dp-16qam"]
-    baud: float = Field(gt=0)
+    rate: Rate = Field(description="carried")
+    osnr_required_db: Db = Field(
+        description="in 0.1 nm; there, the errors are what the error correction just handles"
+    )
+    modulation: Literal["dp-qpsk", "dp-16qam"] = Field(description="how bits become light")
+    baud: float = Field(gt=0, description="symbols per second")
 
 
 class Optics(FileModel):
     """A pair of transceivers; see optics.yaml. Rates in bit/s, delays in ns, the rest as named."""
 
-    kind: Literal["ook", "coherent", "radio"]
-    rate: Rate | None = None
-    code: str = "none"
-    budget_db: Db = 0.0
-    penalty_db: Db = 0.0
-    modes: tuple[Mode, ...] = Field(default=(), strict=False)
-    keep_db: Db = 0.0
-    hops: int = Field(default=0, ge=0, le=100)
-    fade_capacity: float = Field(default=1.0, gt=0, le=1)
-    fade_loss: float = Field(default=0.0, ge=0, le=1)
+    kind: Literal["ook", "coherent", "radio"] = Field(
+        description="grey on/off keying, coherent, or a radio link"
+    )
+    rate: Rate | None = Field(
+        default=None, description="of ook and radio; coherent optics have modes"
+    )
+    code: str = Field(default="none", description="the error correction that comes with them")
+    budget_db: Db = Field(default=0.0, description="ook: launch power less receiver sensitivity")
+    penalty_db: Db = Field(default=0.0, description="ook: of dispersion and the like")
+    modes: tuple[Mode, ...] = Field(
+        default=(), strict=False, description="coherent: line rates, the fastest first"
+    )
+    keep_db: Db = Field(
+        default=0.0, description="margin below which they take the next slower mode"
+    )
+    hops: int = Field(default=0, ge=0, le=100, description="of a radio link")
+    fade_capacity: float = Field(
+        default=1.0, gt=0, le=1, description="share of the rate that a fade leaves"
+    )
+    fade_loss: float = Field(default=0.0, ge=0, le=1, description="share of frames lost in a fade")
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Optics:
@@ -66,33 +72,55 @@ class Optics(FileModel):
 class PlantChange(FileModel):
     """The fields of a plant that a condition sets or an upgrade replaces; unset ones stay."""
 
-    optics: str | None = None
+    optics: str | None = Field(default=None, description="the transceivers")
     code: str | None = Field(
         default=None, description="error correction; by default what the optics have"
     )
-    dcf: bool | None = None
-    oeo_sites: int | None = Field(default=None, ge=0, le=100)
-    dirt_db: Db | None = None
-    noise_figure_db: Db | None = None
-    slack: float | None = Field(default=None, ge=1, le=10, strict=False)
-    cuts: float | None = Field(default=None, ge=0, le=1000, strict=False)
-    hollow_core: bool | None = None
+    dcf: bool | None = Field(default=None, description="dispersion-compensating fibre on the line")
+    oeo_sites: int | None = Field(
+        default=None, ge=0, le=100, description="electrical regenerators, which split the line"
+    )
+    dirt_db: Db | None = Field(default=None, description="loss of dirty connectors")
+    noise_figure_db: Db | None = Field(default=None, description="of the amplifiers")
+    slack: float | None = Field(
+        default=None, ge=1, le=10, strict=False, description="route over straight line"
+    )
+    cuts: float | None = Field(
+        default=None,
+        ge=0,
+        le=1000,
+        strict=False,
+        description="of the cable, per 1,000 km and year, each of them a repair",
+    )
+    hollow_core: bool | None = Field(default=None, description="hollow-core fibre instead of glass")
     new_fibre: bool | None = Field(
         default=None, description="unrepaired and as attenuating as on day one"
     )
-    damaged: bool | None = None
-    waves: int | None = Field(default=None, ge=1, le=1000)
-    worn_waves: int | None = Field(default=None, ge=0, le=1000)
-    retransmission: bool | None = None
-    mtu: int | None = Field(default=None, ge=1280, le=9000)
-    background_loss: float | None = Field(default=None, ge=0, le=1)
-    mtbf_h: Hours | None = None
-    mttr_h: Hours | None = None
-    fade_mtbf_h: Hours | None = None
-    fade_mttr_h: Hours | None = None
-    hits_per_year: float | None = Field(default=None, ge=0, le=10_000, strict=False)
-    diverse: bool | None = None
-    radio_backup: bool | None = None
+    damaged: bool | None = Field(default=None, description="the fibre corrupts frames steadily")
+    waves: int | None = Field(
+        default=None, ge=1, le=1000, description="parallel wavelengths or bundled links"
+    )
+    worn_waves: int | None = Field(
+        default=None, ge=0, le=1000, description="how many of them lose frames; all unless stated"
+    )
+    retransmission: bool | None = Field(
+        default=None, description="the line sends again what it corrupts"
+    )
+    mtu: int | None = Field(default=None, ge=1280, le=9000, description="largest packet, in bytes")
+    background_loss: float | None = Field(
+        default=None, ge=0, le=1, description="of frames, beside what the margin explains"
+    )
+    mtbf_h: Hours | None = Field(default=None, description="mean hours between failures")
+    mttr_h: Hours | None = Field(default=None, description="mean hours to repair")
+    fade_mtbf_h: Hours | None = Field(
+        default=None, description="mean hours between a radio link's fades"
+    )
+    fade_mttr_h: Hours | None = Field(default=None, description="mean hours that a fade lasts")
+    hits_per_year: float | None = Field(
+        default=None, ge=0, le=10_000, strict=False, description="protection switches of 50 ms"
+    )
+    diverse: bool | None = Field(default=None, description="a second, independent route stands by")
+    radio_backup: bool | None = Field(default=None, description="a microwave link stands by")
 
     def stated(self) -> dict[str, Any]:
         """Return the fields that are set."""

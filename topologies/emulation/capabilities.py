@@ -27,6 +27,7 @@ COMMANDS = {
     "ethtool": "ethtool",
     "iperf3": "iperf3",
     "ping": "iputils-ping",
+    "sysctl": "procps",
     "setpriv": "util-linux",
     "chrt": "util-linux",
 }

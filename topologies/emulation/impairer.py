@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,6 +26,8 @@ class Counters:
         deepest_bytes: most that ever stood in the modelled queue; 0 where that is not measured.
         down_drops: frames offered while the link was down, as switches do until they notice.
         oversize_drops: frames larger than the MTU.
+        queued_bytes: what stands in the modelled queue now.
+        read_ns: when now is, by CLOCK_MONOTONIC of whoever counts.
         errors: frames lost by the emulator itself; anything but 0 spoils a run.
         lateness: histogram of actual minus due departure by `LATENESS_EDGES_US`, empty where the
             back end cannot measure it.
@@ -45,6 +47,8 @@ class Counters:
     down_drops: int = 0
     oversize_drops: int = 0
     errors: int = 0
+    queued_bytes: int = 0
+    read_ns: int = 0
     lateness: list[int] = field(default_factory=list)
 
 
@@ -103,6 +107,12 @@ class Impairer(Protocol):
 
     def counters(self) -> dict[str, tuple[Counters, Counters]]:
         """Return, by span, the counters of the first-to-second and second-to-first directions."""
+
+    def clocks(self) -> Mapping[str, Callable[[], int]]:
+        """Return, by span, what asks the process that carries it for the time by its clock (ns).
+
+        Nothing where the kernel carries spans.
+        """
 
     def deviations(self) -> dict[str, str]:
         """Say of each span that was not as `apply` or `replay` left it how it differed.

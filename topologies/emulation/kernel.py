@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import socket
 import stat
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from subprocess import run
 
 _CLONE_NEWNET = 0x40000000
+_PR_SET_PDEATHSIG = 1
 _SO_RCVBUFFORCE = 33
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -25,6 +27,11 @@ def _check(result: int) -> None:
 def enter_network(namespace: int) -> None:
     """Move the calling thread into a network namespace given by an open descriptor."""
     _check(_libc.setns(namespace, _CLONE_NEWNET))
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent ends."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL))
 
 
 @contextmanager

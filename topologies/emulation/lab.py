@@ -230,7 +230,7 @@ cat /proc/sys/net/ipv4/tcp_congestion_control"""
         try:
             answer = self.run(host.name, ["sh", "-c", script], timeout_s=20)
         except EmulationError as error:
-            if "tcp_congestion_control" not in str(error):
+            if "tcp_congestion_control" not in str(error).partition(" failed: ")[2]:
                 raise
             answer = ""
         if answer.split()[-1:] != [self._congestion_control]:

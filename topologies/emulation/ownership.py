@@ -66,7 +66,7 @@ def reap() -> Reaped:
 
     reaped = Reaped()
     for folder in sorted(STATE.glob("*")) if STATE.is_dir() else []:
-        if _owner_lives(folder):
+        if not folder.is_dir() or _owner_lives(folder):
             continue
         reaped.processes += end_marked(folder.name)
         restore(folder)

@@ -1,21 +1,27 @@
-"""Measures one direction of a span with a train of sequence-numbered UDP frames.
+"""Measures directions of spans, each with a train of sequence-numbered UDP frames.
 
-Run on each end as ``python -m topologies.emulation.prober receive|send ...``. The train keeps the
-span's queue filled without overflowing it, so the spacing of the frames that leave the span is its
-rate, and frames that are missing were lost on the line. Needs nothing but the standard library.
+``python -m topologies.emulation.prober`` reads the trains to send, a JSON list, from its input. It
+forks both ends of each into their hosts' networks, since starting Python in each would take longer
+than a train, and prints what every one found. A train keeps the span's queue filled without
+overflowing it, so the spacing of the frames that leave the span is its rate, and frames that are
+missing were lost on the line.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import select
 import socket
 import statistics
 import struct
 import sys
 import time
-from typing import Any
+import traceback
+from collections.abc import Callable
+from typing import IO, Any
 
+from topologies.emulation.kernel import die_with_parent, enter_network
 from topologies.emulation.priority import PROBER, take
 
 HEADERS = 14 + 20 + 8
@@ -29,7 +35,7 @@ _STRETCHES = 10
 
 
 def receive(address: str, count: int, deadline_s: float) -> dict[str, Any]:
-    """Collect a train until silence; return its summary, by kernel time stamps."""
+    """Say "ready", collect a train until silence; return its summary, by kernel time stamps."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 16 << 20)
         udp.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
@@ -76,7 +82,7 @@ def summarise(arrivals: list[tuple[int, int]], wire_bytes: int, count: int) -> d
     }
 
 
-def send(address: str, peer: str, count: int, payload_bytes: int, gap_ns: int) -> dict[str, Any]:
+def send(address: str, peer: str, count: int, payload_bytes: int, gap_ns: int) -> None:
     """Send ``count`` frames, the first few at once and the rest ``gap_ns`` apart.
 
     One frame goes ahead by itself: while the peer's address is being asked for (ARP), Linux keeps
@@ -93,19 +99,44 @@ def send(address: str, peer: str, count: int, payload_bytes: int, gap_ns: int) -
             if (wait_ns := due_ns - time.monotonic_ns()) > 0:
                 time.sleep(wait_ns / 1e9)
             udp.sendto(struct.pack("!I", sequence) + filler, (peer, PORT))
-    return {"sent": count}
 
 
-def main() -> None:
-    """Run one end from the command line and print its result as JSON."""
-    take(PROBER)
-    mode, *arguments = sys.argv[1:]
-    if mode == "receive":
-        result = receive(arguments[0], int(arguments[1]), float(arguments[2]))
-    else:
-        result = send(arguments[0], arguments[1], *(int(number) for number in arguments[2:5]))
-    print(json.dumps(result), flush=True)
+def run(trains: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Send trains at the same time; return the fields of a `Train` for each.
+
+    A train has ``source`` and ``sink``, each a process of the host and its address, ``frames``,
+    ``payload_bytes``, ``gap_ns``, and ``deadline_s`` for its first frame.
+    """
+    receivers = []
+    for train in trains:
+        pid, address = train["sink"]
+        receivers.append(_on(pid, receive, address, train["frames"], train["deadline_s"]))
+    for receiver in receivers:
+        receiver.readline()
+    for train in trains:
+        pid, address = train["source"]
+        shape = train["frames"], train["payload_bytes"], train["gap_ns"]
+        _on(pid, send, address, train["sink"][1], *shape)
+    return [json.loads(receiver.readline()) for receiver in receivers]
+
+
+def _on(pid: int, work: Callable[..., object], *arguments: object) -> IO[str]:
+    """Fork a process into the network of another, to work there; return what it prints."""
+    heard, said = os.pipe()
+    if os.fork() == 0:
+        try:
+            die_with_parent()
+            enter_network(os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+            os.dup2(said, sys.stdout.fileno())
+            print(json.dumps(work(*arguments)), flush=True)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    os.close(said)
+    return os.fdopen(heard)
 
 
 if __name__ == "__main__":
-    main()
+    take(PROBER)
+    print(json.dumps(run(json.load(sys.stdin))))

@@ -33,8 +33,8 @@ class Cost(FileModel):
 
     once: Usd = Field(default=0.0, description="US dollars")
     per_km: Usd = Field(default=0.0, description="of the route after the upgrade")
-    per_month: Usd = Field(default=0.0)
-    source: str = ""
+    per_month: Usd = Field(default=0.0, description="while it is in service")
+    source: str = Field(default="", description="where the price is from")
 
     def of(self, route_m: int, months: float) -> float | None:
         """Return US dollars over ``months`` for a route, or None where it is not known."""
@@ -49,32 +49,31 @@ UNKNOWN_COST = Cost.model_validate({"once": "unknown"})
 class More(FileModel):
     """What an upgrade adds to what is there."""
 
-    waves: int = Field(default=0, ge=0, le=100)
-    noise_figure_db: float = Field(default=0.0, ge=-20, le=0, strict=False)
+    waves: int = Field(default=0, ge=0, le=100, description="wavelengths or bundled links")
+    noise_figure_db: float = Field(
+        default=0.0, ge=-20, le=0, strict=False, description="of the amplifiers; below 0 is less"
+    )
 
 
 class Upgrade(FileModel):
-    """A named change of a span.
+    """A named change of a span. In code, ``lead_time`` is in ns."""
 
-    Attributes:
-        sets: fields of the plant that it replaces.
-        adds: what it adds to others.
-        needs: of the span, for it to fit.
-        cost, lead_time: None and 0 where they are not known.
-        drains: whether traffic must leave the span while it is made.
-        live: whether training that runs feels it; a packet size is agreed when connections open.
-    """
-
-    summary: str
-    sets: PlantChange = PlantChange()
-    adds: More = More()
+    summary: str = Field(description="a line on it, for people")
+    sets: PlantChange = Field(default=PlantChange(), description="what it replaces")
+    adds: More = Field(default=More(), description="what it adds to what is there")
     needs: tuple[Literal["error-correction", "coherent", "fibre", "regenerators"], ...] = Field(
-        (), strict=False
+        (), strict=False, description="what the span must have for it to fit"
     )
-    cost: Cost = UNKNOWN_COST
-    lead_time: Duration = 0
-    drains: bool = True
-    live: bool = True
+    cost: Cost = Field(default=UNKNOWN_COST, description="unknown unless stated")
+    lead_time: Duration = Field(
+        default=0, description="from order to service; 0 where it is not known"
+    )
+    drains: bool = Field(default=True, description="whether traffic must leave the span meanwhile")
+    live: bool = Field(
+        default=True,
+        description="whether training that runs feels it; a packet size is agreed when "
+        "connections open",
+    )
 
     @model_validator(mode="after")
     def _does_something(self) -> Upgrade:

@@ -9,8 +9,9 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -121,16 +122,22 @@ class NetemImpairer:
         read = {}
         self._deviations.clear()
         for span, ways in self._ways.items():
+            read_ns = time.monotonic_ns()
             with self._changing:
                 stages = [self._stages(way) for way in ways]
                 found = [
                     difference(it.state, shown) for it, shown in zip(ways, stages, strict=True)
                 ]
-            forward, backward = (it.counters(shown) for it, shown in zip(ways, stages, strict=True))
+            counted = (it.counters(shown) for it, shown in zip(ways, stages, strict=True))
+            forward, backward = (replace(it, read_ns=read_ns) for it in counted)
             read[span] = (forward, backward)
             if differing := "; ".join(text for text in found if text):
                 self._deviations[span] = differing
         return read
+
+    def clocks(self) -> dict[str, Callable[[], int]]:
+        """See `Impairer.clocks`: it is this process that reads the kernel's counters."""
+        return {}
 
     def deviations(self) -> dict[str, str]:
         """See `Impairer.deviations`."""

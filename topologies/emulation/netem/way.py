@@ -84,6 +84,7 @@ class Way:
             duplicated=max(0, made) if self.duplicates else 0,
             queue_drops=red["pdrop"] + rate["drops"],
             early_drops=red["early"],
+            queued_bytes=red["backlog"] + rate["backlog"],
             marked=red["marked"],
             down_drops=gate["drops"],
             oversize_drops=size["drops"],

@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import sys
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from topologies.emulation.priority import RELAY, take
 from topologies.emulation.relay.compiled import resolved
 from topologies.emulation.relay.engine import POLL, READABLE, Direction, new_direction, pump
 from topologies.emulation.relay.light import Light
+from topologies.emulation.relay.queue import queued_bytes
 from topologies.emulation.relay.records import reseed
 
 
@@ -80,6 +82,7 @@ def report(directions: list[Direction]) -> dict[str, Any]:
     return {
         "states": [direction.line[:3] for direction in directions],
         "counters": [counters_of(direction) for direction in directions],
+        "now_ns": time.monotonic_ns(),
         "realtime": os.sched_getscheduler(0) == os.SCHED_FIFO,
     }
 
@@ -94,8 +97,9 @@ def put(direction: Direction, arrays: tuple[Any, Any, Any]) -> Direction:
 
 def counters_of(direction: Direction) -> dict[str, Any]:
     """Return what has happened as the fields of `Counters`."""
-    counts = direction.line.counts
-    return {name: counts[name][0].tolist() for name in counts.dtype.names}
+    counts, now_ns = direction.line.counts, time.monotonic_ns()
+    found = {name: counts[name][0].tolist() for name in counts.dtype.names}
+    return found | {"queued_bytes": queued_bytes(direction.line, now_ns), "read_ns": now_ns}
 
 
 def load() -> None:

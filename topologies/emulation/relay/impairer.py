@@ -8,9 +8,9 @@ import os
 import socket
 import struct
 import subprocess
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 from zlib import crc32
@@ -19,6 +19,7 @@ from topologies.emulation.carrier import Carrier
 from topologies.emulation.errors import ImpairmentError, MachineError
 from topologies.emulation.impairer import Counters
 from topologies.emulation.relay.records import difference, state_arrays
+from topologies.interpreter import PYTHON
 from topologies.linkstate import Duplex, LinkState
 
 _TUNSETIFF = 0x400454CA
@@ -61,7 +62,7 @@ class RelayImpairer:
                 )
             job = json.dumps({"spans": jobs, "mtu": mtu})
             self._processes = subprocess.Popen(
-                [sys.executable, "-I", "-m", "topologies.emulation.relay", job],
+                [*PYTHON, "-m", "topologies.emulation.relay", job],
                 pass_fds=handed_over,
                 start_new_session=True,
             )
@@ -108,6 +109,10 @@ class RelayImpairer:
             forward, backward = relay.ask()["counters"]
             read[span] = (Counters(**forward), Counters(**backward))
         return read
+
+    def clocks(self) -> dict[str, Callable[[], int]]:
+        """See `Impairer.clocks`."""
+        return {span: partial(_time_of, relay) for span, relay in self._relays.items()}
 
     def deviations(self) -> dict[str, str]:
         """See `Impairer.deviations`; of a trace, the states to come are compared as well."""
@@ -165,6 +170,11 @@ class _Relay:
 
     def close(self) -> None:
         self._control.close()
+
+
+def _time_of(relay: _Relay) -> int:
+    now_ns: int = relay.ask()["now_ns"]
+    return now_ns
 
 
 def _open_tap(device: str, mtu: int) -> int:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from topologies.emulation.relay.compiled import compiled
 from topologies.emulation.relay.records import MAX_WAITING, Line
 
@@ -100,6 +102,13 @@ def admit(line: Line, length: int, now_ns: int, ecn_capable: bool) -> Fate:
         due_ns = max(progress["last_due_ns"], due_ns)
     progress["last_due_ns"] = max(progress["last_due_ns"], due_ns)
     return Fate(due_ns, copies, wrong_bit, marked)
+
+
+def queued_bytes(line: Line, now_ns: int) -> int:
+    """Return what waits to be transmitted, without touching it."""
+    progress = line.progress[0]
+    waiting = line.waiting[np.arange(progress["first"], progress["end"]) % MAX_WAITING]
+    return int(waiting["bytes"][waiting["transmitted_ns"] > now_ns].sum())
 
 
 @compiled

@@ -58,8 +58,10 @@ PROGRESS = np.dtype(
     ]
 )
 WAITING = np.dtype([("transmitted_ns", _WHOLE), ("bytes", _WHOLE)])
+UNCOUNTED = ("lateness", "queued_bytes", "read_ns")
+"""Counters that are no number, and those that are read off."""
 COUNTS = np.dtype(
-    [(field.name, _WHOLE) for field in fields(Counters) if field.name != "lateness"]
+    [(field.name, _WHOLE) for field in fields(Counters) if field.name not in UNCOUNTED]
     + [("lateness", _WHOLE, (len(LATENESS_EDGES_US) + 1,))]
 )
 
