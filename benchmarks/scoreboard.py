@@ -17,6 +17,11 @@ class Table:
     rows: list[list[Any]] = field(default_factory=list)
     caption: str = ""
 
+    @property
+    def markdown(self) -> list[str]:
+        """Return its lines."""
+        return _markdown(self.headers, self.rows)
+
 
 @dataclass
 class Target:
@@ -92,7 +97,7 @@ def page(studies: Mapping[str, Study]) -> str:
         lines += ["; ".join(f"{key} {value}" for key, value in study.measured.items()) + "."]
         for table in study.tables:
             lines += ["", *([f"{table.caption}:", ""] if table.caption else [])]
-            lines += _markdown(table.headers, table.rows)
+            lines += table.markdown
         if study.remarks:
             lines += ["", *(f"- {remark}" for remark in study.remarks)]
     return "\n".join(lines) + "\n"

@@ -16,6 +16,7 @@ from typing import Any
 
 from experiments.changes import Change
 from experiments.coherence import steps_of_phases, system_steps
+from experiments.course import Course
 from experiments.fidelity import Check
 from experiments.network import Network, running_network
 from experiments.outcome import Outcome
@@ -191,7 +192,7 @@ def measure(many: Iterable[Series]) -> Iterator[tuple[list[Measured], list[Check
             hosts_file = write_hosts(twin, folder)
             job = job_of(scenario, twin, network, hosts_file, record.logs)
             job = in_order(job, series.order)
-            train(job, training, network, twin, record, _Quiet(), outcome)
+            train(job, training, network, Course(scenario, twin), record, _Quiet(), outcome)
             steps = system_steps(record.steps, len(job.ranks))
             phases = steps_of_phases(steps, session.phases)[1:]
             took_s = exchanges_s(record.steps)
