@@ -1,0 +1,1 @@
+"""The documentation as a site: what people wrote, and references made from code and data."""
