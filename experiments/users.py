@@ -1,0 +1,25 @@
+"""What root makes belongs to the user that sudo was called by."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are not there; raises OSError."""
+    made = [it for it in (folder, *folder.parents) if not it.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for it in made:
+        _give(it)
+
+
+def hand_to_user(path: Path) -> None:
+    """Give a file, or a folder and all in it, to that user, if there is one."""
+    for it in (path, *path.rglob("*")):
+        _give(it)
+
+
+def _give(path: Path) -> None:
+    if (user := os.environ.get("SUDO_UID")) and (group := os.environ.get("SUDO_GID")):
+        os.chown(path, int(user), int(group))
