@@ -205,6 +205,7 @@ def load_of(scenario: Scenario) -> Load:
     trips = [
         (state.round_trip_ns, change.span)
         for change in real.changes
+        if change.kind != "reference"
         for state in (change.real, *(it for _, it in change.trace))
         if state.round_trip_ns
     ]

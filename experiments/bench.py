@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from experiments.scenario import Scenario
 from experiments.timeline import ROUTING
 from experiments.training import Training
 from experiments.twin import Twin
-from topologies.emulation.capabilities import Capabilities
+from topologies.emulation.capabilities import Capabilities, probe
 from topologies.emulation.ownership import owned_folder
 
 
@@ -51,6 +52,11 @@ class Bench:
         self._stack = ExitStack()
         self._place: Place | None = None
         self._fit: dict[str, Any] = {}
+
+    @cached_property
+    def machine(self) -> Capabilities:
+        """What the machine has, which is found out once."""
+        return probe()
 
     @contextmanager
     def place(

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from experiments import livecli
+from experiments.dashboard import commands as dashboards
 from experiments.errors import (
     BAD_INPUT,
     FAILED,
@@ -25,6 +26,9 @@ from experiments.errors import (
     Interrupted,
     RunFailed,
 )
+from experiments.labs.commands import lab_app
+from experiments.reports import commands as reports
+from experiments.site import commands as site
 from experiments.sweep import commands
 from topologies.errors import NetworkError
 
@@ -62,14 +66,16 @@ def run(
     out: Out = None,
     as_json: AsJson = False,
     strict: Strict = False,
+    live: Annotated[bool, typer.Option("--live", help="hear wishes while it trains")] = False,
 ) -> None:
     """Emulate a scenario, train through it, and report what each upgrade restored."""
-    _run(file, out, as_json, strict)
+    _run(file, out, as_json, strict, live=live)
 
 
 @app.command()
 def validate(file: File, as_json: AsJson = False) -> None:
     """Check a scenario file without touching the machine; show the twin it becomes."""
+    from experiments.advice import advice
     from experiments.manifest import quantities
     from experiments.similarity import summary, verdict
     from experiments.twin import load_twin
@@ -78,6 +84,7 @@ def validate(file: File, as_json: AsJson = False) -> None:
     rows, similar = quantities(scenario, twin), summary(scenario, twin)
     if as_json:
         answer = {"valid": True, "name": scenario.name, "quantities": rows, "similarity": similar}
+        answer["advice"] = advice(scenario)
         print(json.dumps(answer, indent=1))
         return
     from rich.table import Table
@@ -88,6 +95,8 @@ def validate(file: File, as_json: AsJson = False) -> None:
     console.print(table)
     for reason in (*twin.because, verdict(similar["groups"])):
         console.print(Text(reason, style="dim"))
+    for sentence in advice(scenario):
+        console.print(Text(sentence, style="yellow"))
     console.print(Text(f"{file}: valid", style="green"))
 
 
@@ -306,9 +315,14 @@ for command in (
     commands.sweep,
     commands.query,
     commands.worker,
+    reports.report,
+    site.docs,
+    site.schema,
+    dashboards.dashboard,
 ):
     app.command()(command)
 app.add_typer(livecli.policy_app, name="policy")
+app.add_typer(lab_app, name="lab")
 
 
 def main() -> None:
@@ -329,12 +343,12 @@ def main() -> None:
         os._exit(FAILED)  # whoever read our output has gone
 
 
-def _run(file: Path, out: Path | None, as_json: bool, strict: bool) -> None:
+def _run(file: Path, out: Path | None, as_json: bool, strict: bool, *, live: bool = False) -> None:
     from experiments.runner import run as run_scenario
     from experiments.screen import Screen, show_result
 
     with Screen(errors if as_json else console) as screen:
-        folder, result = run_scenario(file, screen, out)
+        folder, result = run_scenario(file, screen, out, live=live)
     if as_json:
         print(json.dumps({"folder": str(folder), **result}, indent=1))
     else:

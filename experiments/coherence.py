@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from experiments.legs import counted
+from experiments.rests import Rest, rested_ns
 
 COHERENT, DEGRADED = 0.95, 0.5
 """Published cross-site systems reach 0.95 to 0.99 of one site's throughput."""
@@ -60,16 +61,33 @@ class SystemStep:
 
 @dataclass(frozen=True)
 class PhasePlan:
-    """A phase as it was run: its name, and when the change that began it was in force."""
+    """A phase as it was run: its name, and when the change that began it was in force.
+
+    ``reference`` says that later phases are compared with it, as they are with the first one;
+    ``change_ns`` is when the change began to be made, where that is known: what trained from then
+    until it was in force belongs to no phase.
+    """
 
     name: str
     begin_ns: int
+    reference: bool = False
+    change_ns: int | None = None
 
 
-def system_steps(records: Sequence[dict[str, Any]], ranks: int | Sequence[int]) -> list[SystemStep]:
+NamedSteps = tuple[str, Sequence[SystemStep]]
+"""A phase's name, and its steps."""
+
+
+def system_steps(
+    records: Sequence[dict[str, Any]],
+    ranks: int | Sequence[int],
+    since_ns: Sequence[int] = (),
+) -> list[SystemStep]:
     """Combine the ranks' records; steps that some rank did not finish are left out.
 
-    ``ranks`` is how many there are, in each leg where there are several. See `legs.counted`.
+    ``ranks`` is how many there are, in each leg where there are several. See `legs.counted`. A step
+    lasts from the last of ``since_ns`` before it, where that is later than the end of the step
+    before: from the end of a pause, say.
     """
     by_step: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for record in counted(records, [ranks] if isinstance(ranks, int) else ranks):
@@ -81,6 +99,7 @@ def system_steps(records: Sequence[dict[str, Any]], ranks: int | Sequence[int]) 
         end_ns = max(record["end_ns"] for record in group)
         computed_ns = [record["computed_ns"] for record in group]
         before_ns = steps[-1].end_ns if steps else start_ns
+        before_ns = max([before_ns, *(it for it in since_ns if it < end_ns)])
         steps.append(
             SystemStep(
                 step=number,
@@ -118,7 +137,8 @@ def steps_of_phases(
     steps: Sequence[SystemStep], phases: Sequence[PhasePlan]
 ) -> list[list[SystemStep]]:
     """Sort steps into phases by when they communicated; straddling steps go nowhere."""
-    ends = [*(phase.begin_ns for phase in phases[1:]), 2**63][: len(phases)]
+    ends = [phase.begin_ns if phase.change_ns is None else phase.change_ns for phase in phases]
+    ends = [*ends[1:], 2**63][: len(phases)]
     return [
         [
             step
@@ -151,14 +171,28 @@ def classify(coherence: float, largest_campus_share: float) -> Class:
     return "coherent" if coherence >= COHERENT else "degraded"
 
 
-def recovery_s(phase: Sequence[SystemStep], begin_ns: int) -> float | None:
-    """Return the time from a change to the end of the first step at the phase's pace."""
+def in_digits(coherence: float) -> str:
+    """Return a coherence in two digits, or in the few more that keep it on its side of a class."""
+    for digits in (2, 3):
+        text = f"{coherence:.{digits}f}"
+        if all((float(text) >= bound) == (coherence >= bound) for bound in (COHERENT, DEGRADED)):
+            return text
+    return f"{coherence:.4f}"
+
+
+def recovery_s(
+    phase: Sequence[SystemStep], begin_ns: int, rests: Sequence[Rest] = ()
+) -> float | None:
+    """Return the time from a change to the end of the first step at the phase's pace.
+
+    Pauses do not count.
+    """
     if not phase:
         return None
     usual_ns = float(np.median([step.duration_ns for step in phase]))
     for step in phase:
         if step.duration_ns <= RECOVERED * usual_ns:
-            return (step.end_ns - begin_ns) / 1e9
+            return (step.end_ns - begin_ns - rested_ns(rests, begin_ns, step.end_ns)) / 1e9
     return None
 
 

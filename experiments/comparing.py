@@ -11,7 +11,7 @@ from typing import Any
 from experiments.finished import REFERENCE, FinishedRun
 from experiments.repetitions import Group
 from experiments.statistics.comparison import DIFFERENCE, Comparison, Side, compare
-from experiments.statistics.estimate import Estimate, estimate
+from experiments.statistics.estimate import Estimate, Floats, estimate
 from experiments.statistics.phases import bounds, durations_ms, rounded, settled_steps
 from experiments.statistics.pooling import mean_interval, pooled
 from experiments.statistics.wording import verdict
@@ -88,7 +88,7 @@ def _within(group: Group, against: str | None, difference: float) -> Iterator[Co
     names = [name for name in _shared(group.runs) if _long_enough(group, name)]
     if against is not None and against not in names:
         raise NetworkError(f"--against: {unknown('phase', against, names)}")
-    later = [name for name in names if name != REFERENCE]
+    later = [name for name in names if all(name not in run.references for run in group.runs)]
     pairs = pairwise(later) if against is None else ((against, it) for it in names)
     for before, after in pairs:
         if before != after:
@@ -117,14 +117,18 @@ def _side(group: Group, phase: str, name: str) -> Side:
     return Side(name, [it for it, _ in found if it], [steps for _, steps in found])
 
 
-def _settled(run: FinishedRun, phase: str) -> tuple[Estimate | None, int]:
-    """Return how long a settled step of a phase takes, in ms of the real system."""
+def settled_ms(run: FinishedRun, phase: str) -> Floats:
+    """Return how long each settled step of a phase took, in ms of the real system."""
     steps = run.phases[phase]
-    if phase != REFERENCE:  # which has settled as it is
-        steps = settled_steps(steps, run.period)
-    if not steps:
-        return None, 0
-    return estimate(durations_ms(steps) / float(run.time), run.period), len(steps)
+    if phase not in run.references:  # which have settled as they are
+        steps = settled_steps(steps, run.period_of(phase))
+    return durations_ms(steps) / float(run.time)
+
+
+def _settled(run: FinishedRun, phase: str) -> tuple[Estimate | None, int]:
+    """Return the mean of that, and of how many steps."""
+    times_ms = settled_ms(run, phase)
+    return (estimate(times_ms, run.period_of(phase)) if len(times_ms) else None), len(times_ms)
 
 
 def _long_enough(group: Group, phase: str) -> bool:
@@ -141,7 +145,7 @@ def _shared(runs: Sequence[FinishedRun]) -> list[str]:
 
 def _phase(group: Group, name: str) -> dict[str, Any]:
     found = [_settled(run, name) for run in group.runs]
-    usual = [_settled(run, REFERENCE)[0] for run in group.runs]
+    usual = [_settled(run, run.against.get(name, REFERENCE))[0] for run in group.runs]
     times = [it for it, _ in found if it]
     known = len(times) == len(found)
     time = pooled(times) if known else None

@@ -30,10 +30,10 @@ def _distribution(value: object) -> object:
 class ComputeSpec(FileModel):
     """Forward and backward time of a step on the accelerators."""
 
-    mean: Duration
+    mean: Duration = Field(description="of a step, over all steps")
     distribution: Annotated[
         str, BeforeValidator(_distribution), Field(json_schema_extra={"enum": [*DISTRIBUTIONS]})
-    ] = "fixed"
+    ] = Field(default="fixed", description="how steps differ around the mean")
     cv: float = Field(
         default=0.0, ge=0, le=2, strict=False, description="standard deviation over mean"
     )

@@ -160,7 +160,7 @@ def life_figure(explanation: Explanation) -> str:
     )
     figure.update_yaxes(rangemode="tozero", title="Gbit/s", row=2)
     figure.update_xaxes(title="years in service", row=2)
-    return figure_html(figure, 480, showlegend=True)
+    return figure_html(figure, 480, name="loss and capacity against age", showlegend=True)
 
 
 def show(console: Console, explanation: Explanation) -> None:

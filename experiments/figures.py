@@ -10,16 +10,19 @@ from typing import Any
 import networkx as nx
 
 from experiments.changes import Change
-from experiments.coherence import PhasePlan, SystemStep, steps_of_phases
-from experiments.pages import COLOURS, INK, QUIET, figure_html
+from experiments.coherence import NamedSteps
+from experiments.figuredata import csv_rows
+from experiments.pages import COLOURS, DASHES, INK, QUIET, SYMBOLS, figure_html
 from experiments.scenario import Scenario
 from experiments.timeline import DONE
 from topologies.ageing.delay import GLASS_NS_PER_KM
 from topologies.linkstate import LinkState
 from topologies.units import render
 
-PHASE_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 WIDTH, HEIGHT, MARGIN = 640.0, 420.0, 90.0
+NARROW_PX, CHARACTER_PX, LABEL_PX = 270.0, 6.6, 16
+"""A figure's width on a telephone, and what a character and a line of a label take."""
+MOST_LABELS = 12
 RANK_TIMES = {
     "compute_ms": "computing",
     "wait_ms": "waiting for the slowest rank",
@@ -29,44 +32,55 @@ RANK_TIMES = {
 
 
 def step_figure(
-    steps: Sequence[SystemStep],
-    phases: Sequence[PhasePlan],
-    events: Sequence[Mapping[str, Any]],
-    origin_ns: int,
+    phases: Sequence[NamedSteps], events: Sequence[Mapping[str, Any]], origin_ns: int
 ) -> str:
     """Return an HTML fragment: duration of every step against time, changes marked."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    grouped = steps_of_phases(steps, phases)
-    for index, (phase, members) in enumerate(zip(phases, grouped, strict=True)):
+    for index, (phase, members) in enumerate(phases):
         figure.add_trace(
             go.Scatter(
                 x=[(step.end_ns - origin_ns) / 1e9 for step in members],
                 y=[step.duration_ns / 1e6 for step in members],
                 customdata=[step.step for step in members],
-                name=phase.name,
+                meta=["step"],
+                name=phase,
                 mode="lines+markers",
-                line={"color": COLOURS[index % len(COLOURS)], "width": 1.5},
-                marker={"symbol": PHASE_SYMBOLS[index % len(PHASE_SYMBOLS)], "size": 8},
+                line={
+                    "color": COLOURS[index % len(COLOURS)],
+                    "dash": DASHES[index % len(DASHES)],
+                    "width": 1.5,
+                },
+                marker={"symbol": SYMBOLS[index % len(SYMBOLS)], "size": 8},
                 hovertemplate="step %{customdata}: %{y:.0f} ms<extra>%{fullData.name}</extra>",
             )
         )
-    for event in _moments(events):
-        figure.add_vline(x=event[0], line={"color": QUIET, "width": 1, "dash": "dash"})
+    moments = _moments(events)
+    ends_s = [(step.end_ns - origin_ns) / 1e9 for _, members in phases for step in members]
+    placed = label_rows(moments, (min(ends_s, default=0.0), max(ends_s, default=1.0)))
+    for t_s, _ in moments:
+        figure.add_vline(x=t_s, line={"color": QUIET, "width": 1, "dash": "dash"})
+    for (t_s, text), (row, anchor) in zip(moments, placed, strict=True):
         figure.add_annotation(
-            x=event[0],
+            x=t_s,
             y=1.0,
             yref="paper",
             yanchor="bottom",
-            text=event[1],
+            yshift=LABEL_PX * row,
+            xanchor=anchor,
+            text=text,
             showarrow=False,
             font={"size": 12, "color": INK},
         )
-    top_ms = max((step.duration_ns / 1e6 for step in steps), default=1.0)
+    rows = max((row for row, _ in placed), default=0) + 1
+    shown = [step.duration_ns / 1e6 for _, members in phases for step in members]
+    top_ms = max(shown, default=1.0)
     return figure_html(
         figure,
-        380,
+        350 + LABEL_PX * rows,
+        name="step times",
+        margin={"l": 70, "r": 20, "t": 20 + LABEL_PX * rows, "b": 50},
         xaxis={"title": "time of the run (s)"},
         yaxis={"title": "step time (ms)", "range": [0, top_ms * 1.08]},
     )
@@ -96,6 +110,7 @@ def times_figure(result: Mapping[str, Any]) -> str:
     return figure_html(
         figure,
         150 + 40 * len(phases),
+        name="where a step's time goes",
         first=False,
         barmode="stack",
         xaxis={"title": "mean step of a rank (ms)"},
@@ -103,8 +118,30 @@ def times_figure(result: Mapping[str, Any]) -> str:
     )
 
 
+def label_rows(
+    labels: Sequence[tuple[float, str]], within: tuple[float, float]
+) -> list[tuple[int, str]]:
+    """Return for labels at their times the row of each, from 0, and its anchor, so that none
+    covers another even on a narrow screen.
+    """
+    begin, end = within
+    taken: list[float] = []
+    found = []
+    for at, text in labels:
+        x_px = NARROW_PX * min(1.0, max(0.0, (at - begin) / ((end - begin) or 1.0)))
+        width_px = CHARACTER_PX * len(text)
+        anchor = "left" if x_px < width_px / 2 else "center"
+        if x_px > NARROW_PX - width_px / 2:
+            anchor = "right" if x_px > width_px else anchor
+        left_px = x_px - {"left": 0.0, "center": 0.5, "right": 1.0}[anchor] * width_px
+        row = next((row for row, until in enumerate(taken) if until <= left_px), len(taken))
+        taken[row : row + 1] = [left_px + width_px + CHARACTER_PX]
+        found.append((row, anchor))
+    return found
+
+
 def _moments(events: Sequence[Mapping[str, Any]]) -> list[tuple[float, str]]:
-    """Join events that came together into one label."""
+    """Join events that came together into one label; of many moments, only lines are left."""
     moments: dict[float, list[str]] = {}
     for event in events:
         first = event["kind"] == "age" and event["t_s"] == events[0]["t_s"]
@@ -112,7 +149,15 @@ def _moments(events: Sequence[Mapping[str, Any]]) -> list[tuple[float, str]]:
         labels = moments.setdefault(event["t_s"], [])
         if label not in labels:
             labels.append(label)
-    return [(t_s, "<br>".join(labels)) for t_s, labels in moments.items()]
+    if len(moments) > MOST_LABELS:
+        return [(t_s, "") for t_s in moments]
+    return [(t_s, _joined(labels)) for t_s, labels in moments.items()]
+
+
+def _joined(labels: Sequence[str]) -> str:
+    """Return one line for what came at one moment."""
+    more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
+    return labels[0] + more
 
 
 def map_svg(scenario: Scenario, changes: Sequence[Change]) -> str:
@@ -125,6 +170,7 @@ def map_svg(scenario: Scenario, changes: Sequence[Change]) -> str:
         if not graph.has_edge(a, b) or graph.edges[a, b]["km"] > km:
             graph.add_edge(a, b, km=km)
     places = _layout(graph)
+    labels = []
     parts = [
         f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" '
         'aria-label="Map of campuses and spans" class="map">'
@@ -133,8 +179,11 @@ def map_svg(scenario: Scenario, changes: Sequence[Change]) -> str:
     for span in scenario.network.spans:
         a, b = scenario.network.ends_of(span)
         pair = (min(a, b), max(a, b))
-        parts.append(_span_svg(places[a], places[b], seen.get(pair, 0), span, scenario, changes))
+        line, label = _span_svg(places[a], places[b], seen.get(pair, 0), span, scenario, changes)
+        parts.append(line)
+        labels.append(label)  # over all lines
         seen[pair] = seen.get(pair, 0) + 1
+    parts += labels
     for campus, (x, y) in places.items():
         workers = scenario.network.campuses[campus].workers
         parts.append(
@@ -144,6 +193,20 @@ def map_svg(scenario: Scenario, changes: Sequence[Change]) -> str:
             f'class="campus">{campus}</text>'
         )
     return "\n".join([*parts, "</svg>"])
+
+
+def spans_csv(scenario: Scenario, changes: Sequence[Change]) -> str:
+    """Return what the map shows as CSV: every span, as it was at first and at last."""
+    rows = []
+    for span, spec in scenario.network.spans.items():
+        states = [change.real.worse for change in changes if change.span == span]
+        a, b = scenario.network.ends_of(span)
+        row: dict[str, Any] = {"span": span, "from": a, "to": b, "route_m": spec.route}
+        for when, state in (("first", states[0]), ("last", states[-1])):
+            row |= {f"{when}_rate_bps": state.rate_bps, f"{when}_delay_ns": state.delay_ns}
+            row[f"{when}_loss"] = state.mean_loss
+        rows.append(row)
+    return csv_rows(rows)
 
 
 def _kilometres(route_m: int | None, change: Change) -> float:
@@ -174,8 +237,8 @@ def _span_svg(
     span: str,
     scenario: Scenario,
     changes: Sequence[Change],
-) -> str:
-    """Draw a span from its first state (thin, dashed where lossy) to its last, with a label."""
+) -> tuple[str, str]:
+    """Draw a span from its first state (thin, dashed where lossy) to its last; and its label."""
     states = [change.real.worse for change in changes if change.span == span]
     first, last = states[0], states[-1]
     changed = first != last
@@ -201,11 +264,11 @@ def _span_svg(
     colour = COLOURS[1] if changed else QUIET
     parts.append(f'<line {line} stroke="{colour}" stroke-width="{_width(first):.1f}"{dashed}/>')
     x, y = (x1 + x2) / 2, (y1 + y2) / 2
-    parts.append(
+    label = (
         f'<text x="{x:.0f}" y="{y - 4:.0f}" class="span">{span}</text>'
         f'<text x="{x:.0f}" y="{y + 13:.0f}" class="detail">{details}</text>'
     )
-    return "\n".join(parts)
+    return "\n".join(parts), label
 
 
 def _width(state: LinkState) -> float:

@@ -7,7 +7,6 @@ import json
 import math
 import re
 import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from experiments.arrivals import Flow
 from topologies.emulation.errors import EmulationError
 from topologies.emulation.lab import Lab
+from topologies.interpreter import PYTHON
 
 DEADLINE_S = 60.0
 TCP_WARM_UP_S = 1
@@ -24,7 +24,7 @@ TCP_BLOCK = "8K"
 """What iperf3 reads and counts at once; its usual 128 kB are a tenth of a second of a slow span."""
 IPERF_PORT = 5201
 _INTERVAL = re.compile(r"([0-9.]+)-([0-9.]+) +sec .*? ([0-9.]+) Kbits/sec(.*)")
-_SESSION = [sys.executable, "-I", "-m", "topologies.emulation.stamp_session"]
+_SESSION = [*PYTHON, "-m", "topologies.emulation.stamp_session"]
 
 
 @dataclass(frozen=True)

@@ -7,26 +7,32 @@ from itertools import pairwise
 from typing import Any
 
 from experiments.coherence import SystemStep
+from experiments.rests import Rest, rested_ns
 from experiments.session import LegRun
 
 
-def goodput(steps: Sequence[SystemStep]) -> float | None:
+def goodput(steps: Sequence[SystemStep], rests: Sequence[Rest] = ()) -> float | None:
     """Return the share of the time of training that went into steps that count.
 
-    The rest went into noticing losses, restarting, sending state, writing checkpoints, and training
-    again what a loss had undone.
+    The rest went into noticing losses, restarting, sending state, writing checkpoints, starting
+    another strategy, and training again what a loss had undone. Pauses are no time of training.
     """
     if not steps:
         return None
     useful_ns, until_ns = 0, steps[0].start_ns
     for step in steps:  # of which one may begin on some ranks before others have ended the last
-        useful_ns += step.end_ns - max(step.start_ns, until_ns)
+        begin_ns = max(step.start_ns, until_ns)
+        useful_ns += step.end_ns - begin_ns - rested_ns(rests, begin_ns, step.end_ns)
         until_ns = step.end_ns
-    return round(useful_ns / (steps[-1].end_ns - steps[0].start_ns), 4)
+    begin_ns, end_ns = steps[0].start_ns, steps[-1].end_ns
+    return round(useful_ns / (end_ns - begin_ns - rested_ns(rests, begin_ns, end_ns)), 4)
 
 
 def interruptions(
-    legs: Sequence[LegRun], steps: Sequence[SystemStep], origin_ns: int
+    legs: Sequence[LegRun],
+    steps: Sequence[SystemStep],
+    origin_ns: int,
+    rests: Sequence[Rest] = (),
 ) -> list[dict[str, Any]]:
     """Return what came between one leg and the next, each time.
 
@@ -51,10 +57,14 @@ def interruptions(
                 "lost_steps": max(0, next_step - after.first_step),
                 "state_bytes": after.state_bytes,
                 "span_bytes": _between(before, after),
-                "recovery_s": round((later[0].end_ns - last_ns) / 1e9, 3) if later else None,
+                "recovery_s": _passed_s(last_ns, later[0].end_ns, rests) if later else None,
             }
         )
     return found
+
+
+def _passed_s(begin_ns: int, end_ns: int, rests: Sequence[Rest]) -> float:
+    return round((end_ns - begin_ns - rested_ns(rests, begin_ns, end_ns)) / 1e9, 3)
 
 
 def _between(before: LegRun, after: LegRun) -> int:

@@ -20,8 +20,12 @@ Happenings = list[Change | Action]
 
 
 def planned_happenings(twin: Twin) -> list[Happenings]:
-    """Return what happens in a run, in order, and together what comes before the same step."""
-    everything: Happenings = sorted([*twin.changes, *twin.actions], key=lambda it: it.step)
+    """Return what happens in a run, in order, and together what comes before the same step.
+
+    Pauses change nothing, and are left out.
+    """
+    actions = [action for action in twin.actions if action.kind != "pause"]
+    everything: Happenings = sorted([*twin.changes, *actions], key=lambda it: it.step)
     return [list(group) for _, group in groupby(everything, key=lambda it: it.step)]
 
 
@@ -34,7 +38,7 @@ def apply(
     session: Session,
 ) -> None:
     """Change spans, routing and ranks all at once, and begin the phase that is named after it."""
-    counters = network.counters()
+    counters, change_ns = network.counters(), time.monotonic_ns()
     changes = [it for it in happenings if isinstance(it, Change)]
     actions = [it for it in happenings if isinstance(it, Action)]
     states = {change.span: change.emulated for change in changes}
@@ -46,11 +50,15 @@ def apply(
             counters = network.counters()  # until now, traffic went the old way
     begin_ns = time.monotonic_ns()
     aged_ns = session.phases[1].begin_ns if len(session.phases) > 1 else begin_ns
-    for change in changes:
+    # Of several changes of a span, the last one holds.
+    for change in {change.span: change for change in changes}.values():
         if replay := twin.replay_of(change, begin_ns - aged_ns):
             network.replay(change.span, replay, begin_ns)
             record.event("replay", span=change.span, at_ns=begin_ns, changes=_offsets(replay))
-    session.begin(_phase_name(changes, actions), session.states[-1] | states, counters)
+    reference = any(change.kind == "reference" for change in changes)
+    name = _phase_name(changes, actions)
+    states = session.states[-1] | states
+    session.begin(name, states, counters, reference=reference, change_ns=change_ns)
     session.routed(network)
     for action in actions:
         if action.kind == "kill":
@@ -73,13 +81,13 @@ def _phase_name(changes: list[Change], actions: list[Action]) -> str:
     """Name a phase after what began it; at first all spans age at once."""
     if changes and all(change.kind == "age" and change.first for change in changes):
         return "aged"
-    if changes and changes[0].phase:
-        return changes[0].phase
+    if own := [change.phase for change in changes if change.phase]:
+        return own[-1]
     done = {(change.kind, change.span) for change in changes}
     done |= {(action.kind, action.target) for action in actions}
     kinds = {kind for kind, _ in done}
     if kinds == {"policy"}:
-        return f"routing by {actions[0].target}"
+        return f"routing by {actions[-1].target}"
     targets = " and ".join(dict.fromkeys(target for _, target in sorted(done)))
     return f"{targets} {DONE[kinds.pop()] if len(kinds) == 1 else 'changed'}"
 

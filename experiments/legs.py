@@ -1,6 +1,7 @@
 """Who trains together, and up to which step: the legs of a run. Pure.
 
-A run is one leg unless campuses leave or join, or ranks are lost. Each leg is a job of its own.
+A run is one leg unless campuses leave or join, ranks are lost, or another strategy begins. Each leg
+is a job of its own.
 """
 
 from __future__ import annotations
@@ -52,11 +53,20 @@ def planned(sites: Sequence[str], moves: Sequence[Move], step: int) -> list[int]
 
 
 def leg_from(
-    sites: Sequence[str], moves: Sequence[Move], step: int, end: int, lost: Collection[int] = ()
+    sites: Sequence[str],
+    moves: Sequence[Move],
+    step: int,
+    end: int,
+    lost: Collection[int] = (),
+    turns: Iterable[int] = (),
 ) -> Leg:
-    """Return the leg that begins at a step, without lost ranks; ``end`` is that of the run."""
+    """Return the leg that begins at a step, without lost ranks; ``end`` is that of the run.
+
+    ``turns`` are the steps from which on another strategy is trained by.
+    """
     members = (rank for rank in planned(sites, moves, step) if rank not in lost)
-    return Leg(tuple(members), min((it.step for it in moves if it.step > step), default=end))
+    ends = (it for it in (*(move.step for move in moves), *turns) if it > step)
+    return Leg(tuple(members), min(ends, default=end))
 
 
 def within_reach(

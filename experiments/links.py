@@ -21,6 +21,7 @@ from experiments.probing import CONCURRENT_BPS
 from experiments.runner import preflight
 from experiments.signals import stop_on_signals
 from experiments.twin import load_twin
+from topologies.emulation.capabilities import probe
 from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.impairer import Counters
 from topologies.emulation.ownership import owned_folder
@@ -63,7 +64,7 @@ def inspect(source: Path, span: str | None, seconds: float, stage: Stage) -> lis
     scenario, twin = load_twin(source)
     if span is not None and span not in twin.graph.spans:
         raise NetworkError(f"{source}: {unknown('span', span, twin.graph.spans)}")
-    machine = preflight(scenario, twin)
+    machine = preflight(scenario, twin, probe())
     try:
         with ExitStack() as stack:
             stack.enter_context(stop_on_signals())

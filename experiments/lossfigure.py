@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experiments.coherence import PhasePlan, SystemStep, steps_of_phases
+from experiments.coherence import NamedSteps, SystemStep
 from experiments.learning import STEPS_MEANT, smooth
-from experiments.pages import COLOURS, INK, QUIET, figure_html
+from experiments.pages import COLOURS, INK, QUIET, SYMBOLS, figure_html
 
 
 def loss_figure(
     steps: Sequence[SystemStep],
-    phases: Sequence[PhasePlan],
+    phases: Sequence[NamedSteps],
     origin_ns: int,
     best_loss: float,
     target: float | None,
@@ -20,17 +20,20 @@ def loss_figure(
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for index, (phase, members) in enumerate(
-        zip(phases, steps_of_phases(steps, phases), strict=True)
-    ):
+    for index, (phase, members) in enumerate(phases):
         figure.add_trace(
             go.Scatter(
                 x=[(step.end_ns - origin_ns) / 1e9 for step in members],
                 y=[step.loss for step in members],
                 customdata=[step.step for step in members],
-                name=phase.name,
+                meta=["step"],
+                name=phase,
                 mode="markers",
-                marker={"color": COLOURS[index % len(COLOURS)], "size": 6},
+                marker={
+                    "color": COLOURS[index % len(COLOURS)],
+                    "symbol": SYMBOLS[index % len(SYMBOLS)],
+                    "size": 6,
+                },
                 hovertemplate="step %{customdata}: %{y:.3f}<extra>%{fullData.name}</extra>",
             )
         )
@@ -54,6 +57,8 @@ def loss_figure(
     return figure_html(
         figure,
         340,
+        name="loss",
+        first=False,
         xaxis={"title": "time of the run (s)"},
         yaxis={"title": "loss (nats per character)", "rangemode": "tozero"},
     )

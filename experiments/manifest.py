@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -24,15 +25,25 @@ PACKAGES = ("torch", "mininet", "os-ken", "numpy", "pydantic")
 
 
 def manifest_of(
-    scenario: Scenario, source: Path, run: str, twin: Twin, machine: Capabilities
+    scenario: Scenario,
+    source: Path,
+    run: str,
+    twin: Twin,
+    machine: Capabilities,
+    *,
+    live: bool = False,
 ) -> dict[str, Any]:
-    """Return everything needed to repeat a run and to judge it."""
+    """Return everything needed to repeat a run and to judge it, and to tell whether it goes on."""
+    pid = os.getpid()
     return {
         "run": run,
+        "pid": pid,
+        "pid_start": start_of(pid),
+        "live": live,
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": sys.argv,
         "source": str(source),
-        "scenario": scenario.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "scenario": stated(scenario),
         "seed": scenario.seed,
         "quantities": quantities(scenario, twin),
         "similarity": summary(scenario, twin),
@@ -44,6 +55,23 @@ def manifest_of(
         },
         "git": _git_state(),
     }
+
+
+def stated(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as a manifest has it: in text and base units, defaults included."""
+    return scenario.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def start_of(pid: int) -> int | None:
+    """Return when a process began, in clock ticks since boot; None where there is none.
+
+    Field 22 of /proc/PID/stat (proc(5)): with the number it tells a process from all others.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[19])
 
 
 def quantities(scenario: Scenario, twin: Twin) -> list[dict[str, str]]:
@@ -100,10 +128,11 @@ def _unscaled(scenario: Scenario, twin: Twin) -> Iterator[dict[str, str]]:
 def _states(twin: Twin) -> Iterator[tuple[str, LinkState, LinkState]]:
     """Name each state that a span comes to, real and emulated; each way where they differ."""
     for change in twin.changes:
-        if change.kind in ("fail", "restore"):
-            continue  # the same state, or none
+        if change.kind in ("fail", "restore", "reference", "back"):
+            continue  # the same state, or none, or a campus's
         later = change.kind == "age" and not change.first
-        what = f"{change.span}, {change.upgrade or ('older' if later else 'aged')}"
+        kind = change.kind if change.kind == "set" else "older" if later else "aged"
+        what = f"{change.span}, {change.upgrade or kind}"
         if change.real.forward == change.real.backward:
             yield what, change.real.forward, change.emulated.forward
         else:

@@ -11,6 +11,7 @@ from experiments.scenario import Scenario
 from experiments.strategyoptions import emulated
 from experiments.twin import Twin
 from topologies.emulation.lab import HOST_INTERFACE
+from workloads import strategies
 from workloads.job import Job, Keep, Rank
 
 RENDEZVOUS_PORT = 29_500
@@ -18,8 +19,16 @@ CHECKPOINT = 10
 """Steps from one checkpoint to the next where ranks are to restart."""
 
 
-def job_of(scenario: Scenario, twin: Twin, network: Network, hosts_file: Path, logs: Path) -> Job:
-    """Place the ranks on the lab's hosts, campus by campus."""
+def job_of(
+    scenario: Scenario,
+    twin: Twin,
+    network: Network,
+    hosts_file: Path,
+    logs: Path,
+    *,
+    live: bool = False,
+) -> Job:
+    """Place the ranks on the lab's hosts, campus by campus; a ``live`` job may be cut anywhere."""
     ranks = tuple(
         Rank(
             rank=number,
@@ -49,14 +58,16 @@ def job_of(scenario: Scenario, twin: Twin, network: Network, hosts_file: Path, l
         task=twin.model.task,
         task_options=dict(twin.model.options),
         variation=twin.variation,
-        keep=_keep(scenario, twin, hosts_file.parent),
+        keep=_keep(scenario, twin, hosts_file.parent, live=live),
     )
 
 
-def _keep(scenario: Scenario, twin: Twin, folder: Path) -> Keep | None:
+def _keep(scenario: Scenario, twin: Twin, folder: Path, *, live: bool) -> Keep | None:
     """Say what ranks keep, if they may have to go on from it."""
     recovery = scenario.workload.recovery
-    if recovery == "none" and not twin.moves:
+    resumes = strategies.declaration(scenario.workload.strategy.name).resumes
+    cut = twin.moves or len(twin.strategies) > 1 or (live and resumes)
+    if recovery == "none" and not cut:
         return None
     every = scenario.workload.checkpoint or CHECKPOINT if recovery == "restart" else None
     states = mkdtemp(prefix="states-", dir=folder)

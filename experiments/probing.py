@@ -7,7 +7,6 @@ import math
 import re
 import statistics
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from itertools import cycle
 from topologies.emulation.errors import EmulationError
 from topologies.emulation.lab import Lab
 from topologies.emulation.prober import HEADERS
+from topologies.interpreter import PYTHON
 from topologies.linkstate import Duplex, LinkState
 
-PINGS = 40
+PINGS = 30
 PING_INTERVALS_S = tuple(0.01 + 0.001 * number for number in range(8))
 """Each span's own, so that pings of different spans do not keep meeting in the switches."""
 PING_BYTES = 98
@@ -29,7 +29,8 @@ LONGEST_FRAME_S = 0.02
 CONCURRENT_BPS = 400_000_000
 """Trains run at once as long as their rates add up to less than this, which any machine carries."""
 DEADLINE_S = 20.0
-_PROBER = [sys.executable, "-I", "-m", "topologies.emulation.prober"]
+_PROBER = ["setpriv", "--pdeathsig", "KILL"]
+_PROBER += [*PYTHON, "-m", "topologies.emulation.prober"]
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ def intended_round_trip_ns(state: Duplex) -> float:
 
 def trains(lab: Lab, states: Mapping[str, Duplex], access_bps: int) -> dict[str, list[Train]]:
     """Send a packet train through both directions of every span; ``[forward, backward]``."""
-    found: dict[str, list[Train]] = {span: [] for span in states}
-    waiting = [(span, backward) for backward in (False, True) for span in states]
+    found: dict[tuple[str, bool], Train] = {}
+    waiting = [(span, backward) for span in states for backward in (False, True)]
     while waiting:
         batch: list[tuple[str, bool]] = []
         total_bps = 0
@@ -95,9 +96,8 @@ def trains(lab: Lab, states: Mapping[str, Duplex], access_bps: int) -> dict[str,
                 batch.append(item)
                 waiting.remove(item)
                 total_bps += rate_bps
-        for (span, _), train in zip(batch, _run_batch(lab, states, batch, access_bps), strict=True):
-            found[span].append(train)
-    return found
+        found |= zip(batch, _run_batch(lab, states, batch, access_bps), strict=True)
+    return {span: [found[span, False], found[span, True]] for span in states}
 
 
 def train_shape(state: LinkState, access_bps: int) -> tuple[int, int, int]:
@@ -115,29 +115,34 @@ def train_shape(state: LinkState, access_bps: int) -> tuple[int, int, int]:
 def _run_batch(
     lab: Lab, states: Mapping[str, Duplex], batch: list[tuple[str, bool]], access_bps: int
 ) -> list[Train]:
-    with ExitStack() as stack:
-        receivers, senders = [], []
-        for span, backward in batch:
-            near, far = lab.graph.probers(span)
-            source, sink = (far, near) if backward else (near, far)
-            frames, payload, gap_ns = train_shape(states[span].ways[backward], access_bps)
-            receive = [*_PROBER, "receive", sink.ip, str(frames), str(DEADLINE_S / 2)]
-            receivers.append(lab.popen(sink.name, receive, stdout=subprocess.PIPE))
-            send = [source.ip, sink.ip, str(frames), str(payload), str(gap_ns)]
-            senders.append((source.name, [*_PROBER, "send", *send]))
-            stack.enter_context(receivers[-1])
-            stack.callback(receivers[-1].kill)
-        for receiver in receivers:
-            assert receiver.stdout is not None, "opened as a pipe"
-            if receiver.stdout.readline().strip() != "ready":
-                raise EmulationError("a prober did not start")
-        for host, command in senders:
-            sender = stack.enter_context(lab.popen(host, command, stdout=subprocess.DEVNULL))
-            stack.callback(sender.kill)
-        results = [
-            json.loads(receiver.communicate(timeout=DEADLINE_S)[0]) for receiver in receivers
-        ]
-    return [Train(**result) for result in results]
+    """Run trains at the same time; raises EmulationError when their probers fail."""
+    asked = []
+    for span, backward in batch:
+        near, far = lab.graph.probers(span)
+        source, sink = (far, near) if backward else (near, far)
+        frames, payload_bytes, gap_ns = train_shape(states[span].ways[backward], access_bps)
+        asked.append(
+            {
+                "source": (lab.pid(source.name), source.ip),
+                "sink": (lab.pid(sink.name), sink.ip),
+                "frames": frames,
+                "payload_bytes": payload_bytes,
+                "gap_ns": gap_ns,
+                "deadline_s": DEADLINE_S / 2,
+            }
+        )
+    try:
+        done = subprocess.run(
+            _PROBER,
+            input=json.dumps(asked),
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=2 * DEADLINE_S,
+            check=True,
+        )
+    except subprocess.SubprocessError:
+        raise EmulationError("a prober did not end well") from None
+    return [Train(**found) for found in json.loads(done.stdout)]
 
 
 def _parse_pings(span: str, output: str) -> RoundTrips:

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TextIO
 
+from experiments.users import hand_to_user, make_folder
 from topologies.files import FileError
 
 _WAIT = """least(exposed_communication_ns,
@@ -29,17 +30,21 @@ def default_folder(name: str, run: str) -> Path:
 
 
 class Record:
-    """Everything one run leaves; ``origin_ns`` is the zero of its clock (CLOCK_MONOTONIC)."""
+    """Everything one run leaves; ``origin_ns`` is the zero of its clock (CLOCK_MONOTONIC).
 
-    def __init__(self, folder: Path) -> None:
+    Attributes:
+        pages: whether it leaves what is made for people to look at, its report and its trace.
+    """
+
+    def __init__(self, folder: Path, *, pages: bool = True) -> None:
         """Create the folder; raises FileError where something stands there already."""
-        self.folder = folder
+        self.folder, self.pages = folder, pages
         self.origin_ns = time.monotonic_ns()
         self.steps: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.samples: list[dict[str, Any]] = []
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             if any(folder.iterdir()):
                 raise FileError(f"{folder}: is not empty; --out must name a new or empty folder")
             self.logs = folder / "logs"
@@ -73,6 +78,12 @@ class Record:
     def machine(self, look: dict[str, Any]) -> None:
         """Append a look at the machine to ``machine.jsonl``; times of its processors are sums."""
         self._append("machine.jsonl", {"t_s": self.seconds(look["at_ns"]), **look})
+
+    def live(self, kind: str, **fields: Any) -> None:
+        """Append to ``live.jsonl`` what somebody who watches is told now."""
+        now_ns = time.monotonic_ns()
+        line = {"t_s": self.seconds(now_ns), "at_ns": now_ns, "kind": kind, **fields}
+        self._append("live.jsonl", line)
 
     def write(self, name: str, content: str | dict[str, Any]) -> Path:
         """Write a whole file so that it is never seen half done."""
@@ -116,10 +127,3 @@ class Record:
         if name not in self._files:
             self._files[name] = (self.folder / name).open("a", buffering=1)
         self._files[name].write(json.dumps(line) + "\n")
-
-
-def hand_to_user(folder: Path) -> None:
-    """Give a folder and all in it to the user that sudo was called by, if it was."""
-    if (user := os.environ.get("SUDO_UID")) and (group := os.environ.get("SUDO_GID")):
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, int(user), int(group))

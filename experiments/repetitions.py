@@ -51,6 +51,19 @@ def groups_of(runs: Sequence[FinishedRun], *, unfaithful: bool = False) -> list[
     ]
 
 
+def differing(groups: Sequence[Group]) -> list[tuple[str, list[str | None]]]:
+    """Return each path at which scenarios differ, and what each states there, None for nothing."""
+    if len(groups) < 2:
+        return []
+    values = [_values((*group.runs, *group.aside)[0]) for group in groups]
+    found = []
+    for path in dict.fromkeys(path for each in values for path in each):
+        stated = [each.get(path) for each in values]
+        if len(set(stated)) > 1:
+            found.append((path, stated))
+    return found
+
+
 def _names(runs: Sequence[FinishedRun]) -> list[str]:
     """Name scenarios; several of one name by the values in which they differ, or by a folder."""
     values = [_values(run) for run in runs]
@@ -73,10 +86,11 @@ def _last(path: str) -> str:
 
 def _values(run: FinishedRun) -> dict[str, str]:
     """Return every value of a run's scenario but the seed, as text by its path."""
-    return dict(_leaves({key: it for key, it in run.scenario.items() if key != "seed"}))
+    return dict(leaves({key: it for key, it in run.scenario.items() if key != "seed"}))
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every value inside a scenario's plain data as text, after its path."""
     inner: Iterator[tuple[Any, Any]] | None = None
     if isinstance(value, Mapping):
         inner = iter(value.items())
@@ -86,4 +100,4 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, str(value)
     else:
         for key, it in inner:
-            yield from _leaves(it, f"{path}.{key}" if path else str(key))
+            yield from leaves(it, f"{path}.{key}" if path else str(key))

@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.coherence import PhasePlan, SystemStep
-from experiments.figures import map_svg, step_figure, times_figure
+from experiments.coherence import NamedSteps, PhasePlan, SystemStep, steps_of_phases
+from experiments.figures import map_svg, spans_csv, step_figure, times_figure
 from experiments.learning import loss_sentence
 from experiments.lossfigure import loss_figure
 from experiments.manifest import quantities
-from experiments.pages import page
+from experiments.pages import download, page
 from experiments.record import Record
+from experiments.reports.repeating import repeating
 from experiments.scenario import Scenario
-from experiments.similarity import summary, verdict
+from experiments.similarity import verdict
 from experiments.twin import Twin
 
 
@@ -27,19 +28,38 @@ def write_report(
     steps: Sequence[SystemStep],
     phases: Sequence[PhasePlan],
 ) -> None:
-    """Write the report of a run into its folder."""
-    checks, similar = result["fidelity"]["checks"], summary(scenario, twin)
+    """Write the report of a run into its folder, whose manifest is there."""
+    manifest = json.loads((record.folder / "manifest.json").read_text())
+    names = [phase.name for phase in phases]
+    named = list(zip(names, steps_of_phases(steps, phases), strict=True))
+    text = report_page(scenario, twin, result, manifest, steps, named, record.origin_ns)
+    record.write("report.html", text)
+
+
+def report_page(
+    scenario: Scenario,
+    twin: Twin,
+    result: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    steps: Sequence[SystemStep],
+    phases: Sequence[NamedSteps],
+    origin_ns: int,
+) -> str:
+    """Return the page of a run; ``origin_ns`` is the zero of its clock."""
+    checks = result["fidelity"]["checks"]
+    similar = result.get("similarity", manifest["similarity"])  # a steered run adds to it
     best = result["task"]["best_loss"]
     target = scenario.target.loss
     losses = best is not None and steps
-    text = page(
+    return page(
         "report.html.j2",
         result=result,
         scenario=scenario,
         map=map_svg(scenario, twin.changes),
-        step_figure=step_figure(steps, phases, result["events"], record.origin_ns) if steps else "",
+        map_data=download("campuses and spans", spans_csv(scenario, twin.changes)),
+        step_figure=step_figure(phases, result["events"], origin_ns) if steps else "",
         times_figure=times_figure(result) if result["reference"] else "",
-        loss_figure=loss_figure(steps, phases, record.origin_ns, best, target) if losses else "",
+        loss_figure=loss_figure(steps, phases, origin_ns, best, target) if losses else "",
         loss_sentence=loss_sentence(result),
         quantities=quantities(scenario, twin),
         similarity=similar,
@@ -47,6 +67,6 @@ def write_report(
         checks=checks,
         check_counts=Counter(check["name"] for check in checks),
         hosts=[host.name for host in twin.graph.workers],
-        manifest=json.loads((record.folder / "manifest.json").read_text()),
+        manifest=manifest,
+        repeating=repeating(manifest),
     )
-    record.write("report.html", text)

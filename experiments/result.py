@@ -11,21 +11,25 @@ from experiments.coherence import (
     PhasePlan,
     SystemStep,
     classify,
+    in_digits,
     recovery_s,
     steps_of_phases,
     steps_per_s,
 )
 from experiments.learning import loss_of
 from experiments.ranktimes import rank_times
+from experiments.rests import Rest
 from experiments.service import service
 from experiments.session import Session
 from experiments.statistics.phases import (
     coherence_interval,
+    period_of,
     reference_steps,
     settled_part,
     step_times,
 )
 from experiments.timeline import DONE
+from experiments.twin import Strategy
 from topologies.spec import CampusSpec
 
 SCHEMA = 1
@@ -39,76 +43,136 @@ def phase_results(
     seed: int,
     largest_campus_share: float,
     learns: bool = False,
-    period: int = 1,
-) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """Return the ``reference`` and ``phases`` parts; phases without a whole step are left out.
+    strategies: Sequence[Strategy] = (),
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the ``references`` and ``phases`` parts; phases without a whole step are left out.
 
     ``records`` are those of the ranks, from which ``steps`` were put together. Their loss is None
-    unless the task ``learns`` something. Ranks meet every ``period`` steps.
+    unless the task ``learns`` something. ``strategies`` are those that were trained by, in turn;
+    each but the first has a reference of its own, with which the phases after it are compared.
     """
-    phases, snapshots = session.phases, session.snapshots
-    grouped = steps_of_phases(steps, phases)
-    reference = reference_steps(grouped[0], period) if grouped else []
-    if not reference:
-        return None, []
-    usual = steps_per_s(reference)
-    results = []
-    for index in range(1, len(phases)):
-        phase_steps = grouped[index]
-        if not phase_steps:
-            continue
-        speed = steps_per_s(phase_steps)
-        coherence = speed / usual
-        low, high = coherence_interval(phase_steps, reference, period)
-        spans = {}
-        for span, state in session.states[index].items():
-            moved = 0
-            if index + 1 < len(snapshots):
-                before, after = snapshots[index][span], snapshots[index + 1][span]
-                moved = sum(b.bytes - a.bytes for a, b in zip(before, after, strict=True))
-            spans[span] = {
-                "rate_bps": state.worse.rate_bps,
-                "rtt_ns": state.round_trip_ns,
-                "loss": state.worse.mean_loss,
-                "bytes": moved,
-            }
-        results.append(
-            {
-                "name": phases[index].name,
-                "from_step": phase_steps[0].step,
-                "to_step": phase_steps[-1].step,
-                "workers": min(step.ranks for step in phase_steps),
-                "steps_per_s": round(speed, 4),
-                "step_ms": step_times(phase_steps, seed + index, period),
-                "coherence": round(coherence, 4),
-                "coherence_ci": [round(low, 4), round(high, 4)],
-                **settled_part(phase_steps, reference, period),
-                "class": classify(coherence, largest_campus_share),
-                "exposed_communication_ms": round(
-                    sum(step.exposed_communication_ns for step in phase_steps)
-                    / len(phase_steps)
-                    / 1e6,
-                    2,
-                ),
-                "loss": loss_of(phase_steps) if learns else None,
-                "divergence": _last([step.divergence for step in phase_steps]),
-                **_ranks(phase_steps, records),
-                **_staleness(phase_steps),
-                **service(phase_steps),
-                "spans": spans,
-            }
-        )
+    references: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    usual: Sequence[SystemStep] = []
+    for index, phase_steps in enumerate(steps_of_phases(steps, session.phases)):
+        phase = session.phases[index]
+        strategy = _strategy_of(phase_steps, strategies)
+        period = period_of(strategy.options) if strategy else 1
+        told = {"strategy": strategy.name} if strategy else {}
+        if index == 0 or phase.reference:
+            usual = reference_steps(phase_steps, period)
+            if usual:
+                warm_up = len(phase_steps) - len(usual)
+                times = sum(it["name"].startswith(phase.name) for it in references) + 1
+                name = phase.name if times == 1 else f"{phase.name} ({times})"
+                references.append(
+                    {"name": name, **told, "period": period}
+                    | _reference(usual, warm_up, records, seed + index, learns, period)
+                )
+        elif phase_steps and usual:
+            own = _phase(phase_steps, usual, records, seed + index, learns, period)
+            own["class"] = classify(own["coherence"], largest_campus_share)
+            own |= {**told, "against": references[-1]["name"]}
+            results.append({"name": phase.name, **own, "spans": _spans(session, index)})
+    return (references, results) if references else ([], [])
+
+
+def _strategy_of(steps: Sequence[SystemStep], strategies: Sequence[Strategy]) -> Strategy | None:
+    begun = [it for it in strategies if steps and it.step <= steps[0].step]
+    return begun[-1] if begun else None
+
+
+def _reference(
+    steps: Sequence[SystemStep],
+    warm_up_steps: int,
+    records: Sequence[dict[str, Any]],
+    seed: int,
+    learns: bool,
+    period: int,
+) -> dict[str, Any]:
     return {
-        "workers": min(step.ranks for step in reference),
-        "from_step": reference[0].step,
-        "to_step": reference[-1].step,
-        "warm_up_steps": len(grouped[0]) - len(reference),
-        "steps_per_s": round(usual, 4),
-        "step_ms": step_times(reference, seed, period),
-        "loss": loss_of(reference) if learns else None,
-        **_ranks(reference, records),
-        **service(reference),
-    }, results
+        "workers": min(step.ranks for step in steps),
+        "from_step": steps[0].step,
+        "to_step": steps[-1].step,
+        "warm_up_steps": warm_up_steps,
+        "steps_per_s": round(steps_per_s(steps), 4),
+        "step_ms": step_times(steps, seed, period),
+        "loss": loss_of(steps) if learns else None,
+        **_ranks(steps, records),
+        **service(steps),
+    }
+
+
+def _phase(
+    steps: Sequence[SystemStep],
+    reference: Sequence[SystemStep],
+    records: Sequence[dict[str, Any]],
+    seed: int,
+    learns: bool,
+    period: int,
+) -> dict[str, Any]:
+    speed = steps_per_s(steps)
+    low, high = coherence_interval(steps, reference, period)
+    exposed_ns = sum(step.exposed_communication_ns for step in steps)
+    return {
+        "from_step": steps[0].step,
+        "to_step": steps[-1].step,
+        "workers": min(step.ranks for step in steps),
+        "steps_per_s": round(speed, 4),
+        "step_ms": step_times(steps, seed, period),
+        "coherence": round(speed / steps_per_s(reference), 4),
+        "coherence_ci": [round(low, 4), round(high, 4)],
+        **settled_part(steps, reference, period),
+        "exposed_communication_ms": round(exposed_ns / len(steps) / 1e6, 2),
+        "loss": loss_of(steps) if learns else None,
+        "divergence": _last([step.divergence for step in steps]),
+        **_ranks(steps, records),
+        **_staleness(steps),
+        **service(steps),
+    }
+
+
+def _spans(session: Session, index: int) -> dict[str, dict[str, Any]]:
+    """Return the state of every span in a phase, and the bytes that it carried."""
+    snapshots, spans = session.snapshots, {}
+    for span, state in session.states[index].items():
+        moved = 0
+        if index + 1 < len(snapshots):
+            before, after = snapshots[index][span], snapshots[index + 1][span]
+            moved = sum(b.bytes - a.bytes for a, b in zip(before, after, strict=True))
+        spans[span] = {
+            "rate_bps": state.worse.rate_bps,
+            "rtt_ns": state.round_trip_ns,
+            "loss": state.worse.mean_loss,
+            "bytes": moved,
+        }
+    return spans
+
+
+def leg_results(session: Session) -> list[dict[str, Any]]:
+    """Return the ``legs`` part: who trained by what, from which step on."""
+    return [
+        {
+            "ranks": leg.members,
+            "from_step": leg.first_step,
+            "strategy": {"name": leg.strategy, **leg.options},
+            "begin_ns": leg.begin_ns,
+        }
+        for leg in session.legs
+    ]
+
+
+def pause_results(rests: Sequence[Rest], origin_ns: int) -> list[dict[str, Any]]:
+    """Return the ``pauses`` part; ``origin_ns`` is the zero of the run's clock."""
+    return [
+        {
+            "t_s": round((it.begin_ns - origin_ns) / 1e9, 6),
+            "step": it.step,
+            "lasted_s": round((it.end_ns - it.begin_ns) / 1e9, 6),
+            "end_ns": it.end_ns,
+        }
+        for it in rests
+    ]
 
 
 def _ranks(steps: Sequence[SystemStep], records: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -146,8 +210,9 @@ def event_results(
     events: Sequence[Mapping[str, Any]],
     steps: Sequence[SystemStep],
     phases: Sequence[PhasePlan],
+    rests: Sequence[Rest] = (),
 ) -> list[dict[str, Any]]:
-    """Return the ``events`` part: every change of a span and how long training took to recover."""
+    """Return the ``events`` part: every change, and how long training took to recover."""
     by_begin = {
         phase.begin_ns: group
         for phase, group in zip(phases, steps_of_phases(steps, phases), strict=True)
@@ -155,7 +220,7 @@ def event_results(
     results = []
     for event in events:
         if event["kind"] in DONE:
-            recovery = recovery_s(by_begin.get(event["at_ns"], []), event["at_ns"])
+            recovery = recovery_s(by_begin.get(event["at_ns"], []), event["at_ns"], rests)
             results.append(
                 {
                     "t_s": event["t_s"],
@@ -177,20 +242,20 @@ def headline(result: Mapping[str, Any]) -> str:
         return f"The run {ended} before any phase was measured."
     first, *later = phases
     if later and not all(phase["name"].endswith(" upgraded") for phase in later):
-        story = [f"{phase['coherence']:.2f} ({phase['name']})" for phase in phases]
+        story = [f"{in_digits(phase['coherence'])} ({phase['name']})" for phase in phases]
         sentence = "Coherence went from " + " to ".join(story)
     elif later:
         gains = [
             f"{later[0]['name'].removesuffix(' upgraded')} took coherence from "
-            f"{first['coherence']:.2f} to {later[0]['coherence']:.2f}"
+            f"{in_digits(first['coherence'])} to {in_digits(later[0]['coherence'])}"
         ]
         gains += [
-            f"with {phase['name'].removesuffix(' upgraded')}, {phase['coherence']:.2f}"
+            f"with {phase['name'].removesuffix(' upgraded')}, {in_digits(phase['coherence'])}"
             for phase in later[1:]
         ]
         sentence = "Upgrading " + "; ".join(gains)
     else:
-        sentence = f"The spans as they are give coherence {first['coherence']:.2f}"
+        sentence = f"The spans as they are give coherence {in_digits(first['coherence'])}"
     sentence += f" ({phases[-1]['class']})."
     verdict = result["fidelity"]["verdict"]
     if verdict != "faithful":

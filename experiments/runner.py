@@ -11,8 +11,11 @@ from controller.errors import ControllerError
 from experiments import fidelity
 from experiments.bench import Bench, Place
 from experiments.carrymeasure import ensure_known
+from experiments.clockbounds import bounds_ns, check_clocks, has_our_clock
 from experiments.conductor import Conductor
+from experiments.course import Course
 from experiments.errors import Interrupted, RunFailed
+from experiments.live import Live
 from experiments.manifest import manifest_of
 from experiments.network import Network
 from experiments.outcome import Outcome, finish
@@ -26,7 +29,7 @@ from experiments.training import Training
 from experiments.twin import Twin, load_twin
 from experiments.watch import Watch
 from topologies.emulation.backends import choose_impairer
-from topologies.emulation.capabilities import Capabilities, probe
+from topologies.emulation.capabilities import Capabilities
 from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.ownership import reap
 from workloads.job import Job
@@ -35,15 +38,18 @@ CALIBRATIONS = 2
 """A calibration that the spans' measurement does not confirm is made anew, once."""
 
 
-def run(source: Path, observer: Observer, out: Path | None = None) -> tuple[Path, dict[str, Any]]:
+def run(
+    source: Path, observer: Observer, out: Path | None = None, *, live: bool = False
+) -> tuple[Path, dict[str, Any]]:
     """Emulate a scenario file and train through it; return the run folder and its result.
 
-    Raises FileError for a scenario that cannot be built and MachineError for a machine that cannot
-    build it; a run that fails later has a result that says so.
+    A ``live`` run hears what is wished of it meanwhile. Raises FileError for a scenario that cannot
+    be built and MachineError for a machine that cannot build it; a run that fails later has a
+    result that says so.
     """
     with stop_on_signals():
         ensure_known(source, observer.stage)
-    return run_twin(*load_twin(source), source, observer, out)
+    return run_twin(*load_twin(source), source, observer, out, live=live)
 
 
 def run_twin(
@@ -53,19 +59,27 @@ def run_twin(
     observer: Observer,
     out: Path | None = None,
     bench: Bench | None = None,
+    *,
+    live: bool = False,
+    pages: bool = True,
 ) -> tuple[Path, dict[str, Any]]:
-    """Emulate a scenario's twin, which may have been made by hand, on a bench; see `run`."""
-    machine = preflight(scenario, twin)
-    name = secrets.token_hex(3)
-    record = Record(out or default_folder(scenario.name, name))
-    record.write("manifest.json", manifest_of(scenario, source, name, twin, machine))
-    outcome = Outcome()
+    """Emulate a scenario's twin, which may have been made by hand, on a bench; see `run`.
+
+    Without ``pages`` it leaves neither report nor trace.
+    """
     bench = bench or Bench(kept=False)
+    machine = preflight(scenario, twin, bench.machine)
+    name = secrets.token_hex(3)
+    record = Record(out or default_folder(scenario.name, name), pages=pages)
+    record.write("manifest.json", manifest_of(scenario, source, name, twin, machine, live=live))
+    course, outcome = Course(scenario, twin), Outcome()
+    listening = Live(observer, record, outcome.checks) if live else None
+    observer = listening or observer
     observer.begin(scenario.workload.steps)
     with stop_on_signals() as ignore_signals:
         try:
             with bench.place(scenario, twin, machine, name, record, observer.stage) as place:
-                emulate(scenario, twin, place, record, observer, outcome)
+                emulate(course, place, record, observer, outcome, listening)
             ignore_signals()  # what was measured is written down whatever comes
         except Interrupted:
             outcome.status, outcome.error = "interrupted", "told to stop"
@@ -75,39 +89,42 @@ def run_twin(
         except (RunFailed, EmulationError, ControllerError) as error:
             outcome.status, outcome.error = "failed", str(error)
         record.event("network gone")
-        return record.folder, finish(scenario, twin, machine, name, record, outcome)
+        if listening:
+            listening.close(course, outcome.status)
+        return record.folder, finish(course.scenario, course.twin, machine, name, record, outcome)
 
 
 def emulate(
-    scenario: Scenario,
-    twin: Twin,
+    course: Course,
     place: Place,
     record: Record,
     observer: Observer,
     outcome: Outcome,
+    live: Live | None = None,
 ) -> None:
     """Measure the network, train through it, measure again."""
-    network, training = place.network, place.training
+    network, training, scenario, twin = place.network, place.training, course.scenario, course.twin
     observer.stage("measuring the spans")
     network.controller.set_probing(scenario.controller.probing)
     # In a lab that has proved itself, spans that stay as they are have their rates measured once.
     once = place.renewed and twin.final == twin.initial and not twin.traces
     outcome.checks += measure_before(network, twin, rates=not once)
+    outcome.checks.append(compare_clocks(place, record))
     observer.stage("training")
-    job = job_of(scenario, twin, network, place.hosts_file, record.logs)
-    train(job, training, network, twin, record, observer, outcome)
+    job = job_of(scenario, twin, network, place.hosts_file, record.logs, live=live is not None)
+    train(job, training, network, course, record, observer, outcome, live)
+    twin = course.twin  # as it was wished meanwhile
     observer.stage("measuring the spans again")
     network.set_spans({span: twin.final[span] for span in twin.traces})  # replays have ended
     outcome.checks += network.measure("after training", twin.final)
     record.event("measured")
 
 
-def preflight(scenario: Scenario, twin: Twin) -> Capabilities:
-    """Remove what dead runs left, probe the machine and choose what carries the spans.
+def preflight(scenario: Scenario, twin: Twin, machine: Capabilities) -> Capabilities:
+    """Remove what dead runs left, and choose what carries the spans; return the machine with that.
 
     Raises MachineError for what the machine lacks.
     """
-    machine = probe()
     if machine.missing:
         raise MachineError("this machine lacks:\n" + "\n".join(f"  {m}" for m in machine.missing))
     reap()
@@ -129,26 +146,41 @@ def measure_before(network: Network, twin: Twin, *, rates: bool) -> list[fidelit
     return checks
 
 
+def compare_clocks(place: Place, record: Record) -> fidelity.Check:
+    """Ask all whose time stamps the run will hold what time it is."""
+    network = place.network
+    clocks = {f"relay of {span}": ask for span, ask in network.impairer.clocks().items()}
+    clocks["controller"] = network.controller.now_ns
+    # The controller answers by HTTP, which on a slow machine takes longer than clocks may differ.
+    ours = {"controller"} if has_our_clock(network.supervised.pid) else set()
+    bounds = bounds_ns(place.training.clocks() | clocks, ours)
+    record.event("clocks compared", at_most_us={name: ns / 1000 for name, ns in bounds.items()})
+    return check_clocks(bounds)
+
+
 def train(
     job: Job,
     training: Training,
     network: Network,
-    twin: Twin,
+    course: Course,
     record: Record,
     observer: Observer,
     outcome: Outcome,
+    live: Live | None = None,
 ) -> None:
     """Train a job through all changes; note what was seen of the emulation meanwhile."""
     session, checks = outcome.session, outcome.checks
     with Watch(network, record, session) as watch:
         try:
-            Conductor(twin, job, network, training, record, observer, session, watch).train()
+            Conductor(
+                course, job, network, training, record, observer, session, watch, live
+            ).train()
             watch.hear(network.supervised.ask(ControllerClient.health))
             watch.end()
         finally:
             checks += watch.checks()
     if network.impairer.tells_drops_apart:
         checks += fidelity.check_training_loss(
-            session.phases, session.states, session.snapshots, twin.traces
+            session.phases, session.states, session.snapshots, course.twin.traces
         )
-    checks += traffic_checks(twin, job, record.steps, session)
+    checks += traffic_checks(course.twin, record.steps, session)

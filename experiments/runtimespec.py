@@ -21,7 +21,7 @@ LEAST_BYTES = 256 * 10**6
 class RuntimeSpec(FileModel):
     """What runs the ranks, and what a container of theirs may use."""
 
-    name: RuntimeName = "namespace"
+    name: RuntimeName = Field(default="namespace", description="what each rank is run in")
     memory: Size | None = Field(
         default=None,
         ge=LEAST_BYTES,

@@ -11,7 +11,8 @@ import math
 from dataclasses import replace
 from fractions import Fraction
 
-from experiments.scenario import EmulateSpec, Scenario
+from experiments.emulatespec import EmulateSpec
+from experiments.scenario import Scenario
 from topologies.errors import NetworkError
 from topologies.linkstate import Duplex, LinkState, Loss
 from topologies.tcp import (

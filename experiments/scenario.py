@@ -3,55 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BeforeValidator,
-    ConfigDict,
     Field,
-    PlainSerializer,
-    PlainValidator,
-    WithJsonSchema,
     model_validator,
 )
 
 from controller import policies
-from experiments import strategyoptions
 from experiments.computespec import ComputeSpec, StragglersSpec, compute_of
+from experiments.emulatespec import EmulateSpec, auto_scaled
+from experiments.moments import check_moments
 from experiments.movecheck import check_moves
-from experiments.runtimespec import RuntimeSpec, runtime_named
+from experiments.strategyspec import AsStrategy, Chosen, StrategySpec
 from experiments.taskspec import TaskSpec, task_of
 from experiments.timeline import MOVES, TimelineEvent
 from topologies.catalogue import Catalogue, bundled
 from topologies.errors import NetworkError
 from topologies.files import FileError, FileModel, read_model, read_yaml
 from topologies.spec import Name, NetworkSpec
-from topologies.suggest import unknown
-from topologies.units import Duration, Rate, Size, parse_scale
+from topologies.suggest import names_of, one_of, unknown
+from topologies.units import Duration, Rate, Size
 from topologies.upgrades.upgrade import Usd
-from workloads import strategies
-from workloads.option import Value
+from workloads import strategies, tasks
 
 MAX_STEPS = 100_000
-
-
-def _one_of(kind: str, allowed: Collection[str]) -> Any:
-    def check(value: object) -> object:
-        if value not in allowed:
-            raise ValueError(unknown(kind, str(value), allowed))
-        return value
-
-    return BeforeValidator(check)
 
 
 class DemandSpec(FileModel):
     """Traffic between two campuses that policies may plan for."""
 
-    source: Name = Field(alias="from")
-    target: Name = Field(alias="to")
+    source: Name = Field(alias="from", description="the campus that sends")
+    target: Name = Field(alias="to", description="the campus that receives")
     rate: Rate | None = Field(None, gt=0, description="without it, as much as it can get")
     over: tuple[Name, ...] = Field((), strict=False, description="spans to cross, in order")
     dscp: int | None = Field(None, ge=0, le=63, description="marks its packets")
@@ -63,53 +49,37 @@ class DemandSpec(FileModel):
 class ControllerSpec(FileModel):
     """Who decides where traffic goes."""
 
-    policy: Annotated[str, _one_of("policy", policies.names())] = "shortest-delay"
-    demands: tuple[DemandSpec, ...] = Field(default=(), strict=False, max_length=1024)
+    policy: Annotated[str, one_of("policy", policies.names())] = Field(
+        default="shortest-delay", description="which way traffic takes"
+    )
+    demands: tuple[DemandSpec, ...] = Field(
+        default=(), strict=False, max_length=1024, description="traffic that policies plan for"
+    )
     probing: bool = Field(
         default=False,
         description="also while training: costs switches and ranks up to a tenth of their time",
     )
 
 
-class StrategySpec(FileModel):
-    """How gradients or parameters meet: a strategy by its name, and its options beside that."""
-
-    model_config = ConfigDict(extra="allow")  # checked by the strategy's own declaration
-
-    name: Annotated[str, _one_of("strategy", strategies.names())] = "ddp"
-
-    @property
-    def options(self) -> dict[str, Value]:
-        """All options, as stated or by default; raises ValueError for one that is wrong."""
-        return strategyoptions.read(self.name, self.model_extra or {})
-
-
-def _strategy(value: object) -> object:
-    """Take a name alone for a strategy without stated options."""
-    if isinstance(value, str):
-        if value not in strategies.names():
-            raise ValueError(unknown("strategy", value, strategies.names()))
-        return {"name": value}
-    if not isinstance(value, dict | StrategySpec):
-        raise ValueError("must be a name, such as ddp, or hold one: {name: local-sgd, every: 8}")
-    return value
-
-
 class WorkloadSpec(FileModel):
     """What is trained, in the real system's quantities."""
 
-    strategy: Annotated[
-        StrategySpec, BeforeValidator(_strategy, json_schema_input_type=str | StrategySpec)
-    ] = StrategySpec()
-    task: Annotated[TaskSpec, BeforeValidator(task_of, json_schema_input_type=str | TaskSpec)] = (
-        TaskSpec()
+    strategy: AsStrategy = Field(
+        default=StrategySpec(),
+        description="how gradients or parameters meet, a name or with options",
     )
+    task: Annotated[
+        TaskSpec,
+        BeforeValidator(task_of, json_schema_input_type=names_of(tasks.names()) | TaskSpec),
+    ] = Field(default=TaskSpec(), description="what ranks learn, a name or with options")
     gradients: Size = Field(description="bytes all-reduced per step")
     bucket: Size = Field(25 * 2**20, description="gradients are all-reduced in buckets this large")
     computing: Annotated[
         ComputeSpec, BeforeValidator(compute_of, json_schema_input_type=Duration | ComputeSpec)
     ] = Field(alias="compute", description="forward and backward of one step on the accelerators")
-    stragglers: StragglersSpec | None = None
+    stragglers: StragglersSpec | None = Field(
+        default=None, description="steps that take longer by chance; none unless stated"
+    )
     steps: int = Field(ge=2, le=MAX_STEPS, description="of the whole run, the reference included")
     reference_steps: int = Field(10, ge=3, description="first steps, with campus-grade spans")
     timeout: Duration | None = Field(
@@ -147,69 +117,12 @@ class WorkloadSpec(FileModel):
         return self
 
 
-def _scale_or_auto(value: object) -> Fraction | None:
-    """Read a scale; ``auto`` is None until it is chosen."""
-    return None if value is None or value == "auto" else parse_scale(value)
-
-
-ChosenScale = Annotated[
-    Fraction | None,
-    PlainValidator(_scale_or_auto),
-    PlainSerializer(lambda scale: "auto" if scale is None else str(scale)),
-    WithJsonSchema({"type": ["string", "number"], "examples": ["auto", "1/1000", 1]}),
-]
-
-
-def _auto(value: object) -> object:
-    if value == "auto":
-        return {}
-    if not isinstance(value, dict | FileModel):
-        raise ValueError("is not a scaling: write auto, or scales such as {bytes: 1/1000, time: 4}")
-    return value
-
-
-class EmulateSpec(FileModel):
-    """The similarity scaling: the emulated twin's bytes and times per real one."""
-
-    bytes_: ChosenScale = Field(default=None, alias="bytes", description="by default chosen: auto")
-    time_: ChosenScale = Field(default=None, alias="time", description="by default chosen: auto")
-    connections: int | None = Field(
-        default=None,
-        ge=1,
-        le=10**6,
-        description="real TCP connections that each emulated one stands for: scales windows and "
-        "losses; by default as many as the twin is smaller, which leaves both as they are",
-    )
-    impairer: Literal["netem", "relay"] | None = Field(
-        default=None,
-        description="what carries the spans; by default what the machine has and can do it",
-    )
-    runtime: Annotated[
-        RuntimeSpec, BeforeValidator(runtime_named, json_schema_input_type=str | RuntimeSpec)
-    ] = RuntimeSpec()
-
-    @property
-    def auto(self) -> bool:
-        """Return whether a scale is still to be chosen."""
-        return self.bytes_ is None or self.time_ is None
-
-    @property
-    def bytes(self) -> Fraction:
-        """Return emulated bytes per real one."""
-        assert self.bytes_ is not None, "chosen by experiments.autoscale before a twin is derived"
-        return self.bytes_
-
-    @property
-    def time(self) -> Fraction:
-        """Return emulated time per real one."""
-        assert self.time_ is not None, "chosen by experiments.autoscale before a twin is derived"
-        return self.time_
-
-
 class TargetSpec(FileModel):
     """What the experiment hopes for."""
 
-    coherence: float = Field(default=0.95, gt=0, le=1)
+    coherence: float = Field(
+        default=0.95, gt=0, le=1, description="over the spans against one campus alone"
+    )
     loss: float | None = Field(
         default=None, gt=0, strict=False, description="of all ranks, whose time is measured"
     )
@@ -235,18 +148,26 @@ class PlanSpec(FileModel):
 class Scenario(FileModel):
     """One experiment."""
 
-    name: Name
-    seed: int = Field(0, ge=0, lt=2**32)
-    network: NetworkSpec
-    controller: ControllerSpec = Field(default_factory=ControllerSpec)
-    workload: WorkloadSpec
+    name: Name = Field(description="of the experiment and of its run folders")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="every random draw comes from it")
+    network: NetworkSpec = Field(description="campuses and the spans between them")
+    controller: ControllerSpec = Field(
+        default_factory=ControllerSpec, description="who decides where traffic goes"
+    )
+    workload: WorkloadSpec = Field(description="what is trained")
     emulate: Annotated[
-        EmulateSpec, BeforeValidator(_auto, json_schema_input_type=EmulateSpec | Literal["auto"])
-    ] = EmulateSpec()
-    timeline: tuple[TimelineEvent, ...] = Field((), strict=False)
-    target: TargetSpec = TargetSpec()
-    plan: PlanSpec = PlanSpec()
-    catalogue: Catalogue = Catalogue()
+        EmulateSpec,
+        BeforeValidator(auto_scaled, json_schema_input_type=EmulateSpec | Literal["auto"]),
+    ] = Field(default=EmulateSpec(), description="how much smaller and slower the emulated twin is")
+    timeline: tuple[TimelineEvent, ...] = Field(
+        default=(), strict=False, description="what happens while training runs, in order"
+    )
+    target: TargetSpec = Field(default=TargetSpec(), description="what the experiment hopes for")
+    plan: PlanSpec = Field(default=PlanSpec(), description="what spanlab plan weighs upgrades by")
+    catalogue: Catalogue = Field(
+        default=Catalogue(),
+        description="conditions and upgrades of your own, beside the bundled ones",
+    )
 
     @property
     def known(self) -> Catalogue:
@@ -255,30 +176,16 @@ class Scenario(FileModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
-        chosen = self.workload.strategy
         workers = sum(campus.workers for campus in self.network.campuses.values())
         if workers < 2:
             raise ValueError("network: one worker alone has nobody to train with; add workers")
         self._check_names()
         self._check_drains()
-        self._check_strategy()
-        check_moves(
-            self.timeline,
-            self.sites,
-            self.workload.recovery,
-            chosen.name,
-            chosen.options,
-        )
+        for chosen in self.strategies:
+            self._check_strategy(chosen)
+        check_moves(self.timeline, self.sites, self.workload.recovery, self.strategies)
         self._check_task()
-        before = self.workload.reference_steps
-        for index, event in enumerate(self.timeline):
-            where = f"timeline.{index}"
-            if not before < event.at < self.workload.steps:
-                raise ValueError(
-                    f"{where}.at: step {event.at} must lie after step {before} "
-                    f"and before step {self.workload.steps}, the end"
-                )
-            before = event.at
+        check_moments(self.timeline, self.workload.reference_steps, self.workload.steps)
         return self
 
     def _check_names(self) -> None:
@@ -302,6 +209,8 @@ class Scenario(FileModel):
                 kind, targets = "policy", set(policies.names())
             elif event.kind in MOVES:
                 kind, targets = "campus", set(campuses)
+            elif event.kind in ("strategy", "pause"):
+                continue
             elif event.kind == "kill":
                 kind, targets = "worker", set(self.network.workers)
             names.append((f"timeline.{index}.{event.kind}", kind, event.target, targets))
@@ -327,9 +236,19 @@ class Scenario(FileModel):
             for name in set(kinds[one]) & set(kinds[other]):
                 raise ValueError(f'network.spans: "{name}" is both a {one} and a {other}')
 
-    def _check_strategy(self) -> None:
+    @property
+    def strategies(self) -> list[Chosen]:
+        """Return what is trained by, in turn."""
+        later = [
+            Chosen(event.at, event.strategy, f"timeline.{index}.strategy")
+            for index, event in enumerate(self.timeline)
+            if event.strategy is not None
+        ]
+        return [Chosen(0, self.workload.strategy, "workload.strategy"), *later]
+
+    def _check_strategy(self, it: Chosen) -> None:
         """Raise ValueError, located, for an option that is wrong or a strategy that cannot run."""
-        chosen, where = self.workload.strategy, "workload.strategy"
+        chosen, where = it.strategy, it.where
         try:
             options = chosen.options
         except ValueError as error:

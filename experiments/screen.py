@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.bar import Bar
-from experiments.coherence import COHERENT, DEGRADED
+from experiments.coherence import COHERENT, DEGRADED, in_digits
 from experiments.learning import loss_sentence
 from topologies.units import render
 
@@ -57,7 +57,7 @@ class Screen(Bar):
             style = (
                 "green" if coherence >= COHERENT else "yellow" if coherence >= DEGRADED else "red"
             )
-            pace += f"  coherence [{style}]{coherence:.2f}[/]"
+            pace += f"  coherence [{style}]{in_digits(coherence)}[/]"
         self._progress.update(self._task, completed=step + 1, description=phase, pace=pace)
 
 
@@ -84,7 +84,8 @@ def show_result(console: Console, result: dict[str, Any]) -> None:
 
 def _phase_table(result: dict[str, Any]) -> Table:
     learns = result["task"]["best_loss"] is not None
-    table = Table(show_edge=False, pad_edge=False)
+    # Narrow enough for 80 columns, which is all that a terminal without a screen has.
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("phase")
     for name in ("steps", "step p50", "p99", "coherence", "95 % interval"):
         table.add_column(name, justify="right")
@@ -107,7 +108,7 @@ def _phase_table(result: dict[str, Any]) -> Table:
             f"{phase['from_step']}-{phase['to_step']}",
             _ms(phase["step_ms"]["p50"]),
             _ms(phase["step_ms"]["p99"]),
-            f"{phase['coherence']:.2f}",
+            in_digits(phase["coherence"]),
             f"{low:.2f}-{high:.2f}",
             Text(phase["class"], style=CLASS_STYLES[phase["class"]]),
         )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 from controller.client import ControllerClient
 from experiments.coherence import PhasePlan
 from experiments.network import Network
+from experiments.rests import Rest
 from experiments.traffic import Routes
 from topologies.emulation.impairer import Counters
 from topologies.linkstate import Duplex
+from workloads.strategies import Options
 
 SpanCounters = Mapping[str, tuple[Counters, Counters]]
 
@@ -41,6 +44,7 @@ class LegRun:
         begun, ended: the spans' counters then, and when it was over.
         state_bytes: of state that ranks were sent before, to go on from.
         fault: what ended it before it should have, or None.
+        strategy, options: what it trained by, the options all and emulated.
     """
 
     members: tuple[int, ...]
@@ -50,6 +54,8 @@ class LegRun:
     ended: SpanCounters | None = None
     state_bytes: int = 0
     fault: str | None = None
+    strategy: str = ""
+    options: Options = field(default_factory=dict)
 
 
 @dataclass
@@ -64,6 +70,7 @@ class Session:
         version: that the controller gave them.
         rerouted: whether the controller changed them by itself, in the middle of a step.
         legs: in order, those that came to train.
+        rests: the pauses, in order.
     """
 
     phases: list[PhasePlan] = field(default_factory=list)
@@ -73,15 +80,37 @@ class Session:
     version: int = 0
     rerouted: bool = False
     legs: list[LegRun] = field(default_factory=list)
+    rests: list[Rest] = field(default_factory=list)
 
     @property
     def ranks(self) -> list[int]:
         """How many ranks each leg had."""
         return [len(leg.members) for leg in self.legs]
 
-    def begin(self, name: str, states: dict[str, Duplex], counters: SpanCounters) -> None:
-        """Begin a phase now."""
-        self.phases.append(PhasePlan(name, time.monotonic_ns()))
+    @property
+    def since_ns(self) -> list[int]:
+        """When training went on after what was no training: pauses, and another strategy's start.
+
+        The next step lasts from then on.
+        """
+        begins = [
+            after.begin_ns
+            for before, after in pairwise(self.legs)
+            if (before.strategy, before.options) != (after.strategy, after.options)
+        ]
+        return sorted([*begins, *(rest.end_ns for rest in self.rests)])
+
+    def begin(
+        self,
+        name: str,
+        states: dict[str, Duplex],
+        counters: SpanCounters,
+        *,
+        reference: bool = False,
+        change_ns: int | None = None,
+    ) -> None:
+        """Begin a phase now, whose change was begun to be made at a time."""
+        self.phases.append(PhasePlan(name, time.monotonic_ns(), reference, change_ns))
         self.states.append(states)
         self.snapshots.append(counters)
 

@@ -130,10 +130,11 @@ def groups_of_run(scenario: Scenario, twin: Twin) -> list[Group]:
     """Return the groups of every state that a span comes to, and those of outages."""
     found: list[Group] = []
     for change in twin.changes:
-        if change.kind in ("fail", "restore"):
-            continue  # the same state, or none
+        if change.kind in ("fail", "restore", "reference", "back"):
+            continue  # the same state, or none, or a campus's
         later = change.kind == "age" and not change.first
-        state = change.phase or change.upgrade or ("older" if later else "aged")
+        kind = change.kind if change.kind == "set" else "older" if later else "aged"
+        state = change.phase or change.upgrade or kind
         real, emulated = {change.span: change.real}, {change.span: change.emulated}
         found += groups_of(scenario, twin, real, emulated, state)
     return [*found, *_outages(scenario, twin)]

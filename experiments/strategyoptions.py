@@ -39,6 +39,7 @@ def emulated(name: str, options: Mapping[str, Value], bytes_scale: Fraction) -> 
 
 
 def check_emulated(
+    where: str,
     name: str,
     sites: list[str],
     gradient_bytes: int,
@@ -47,7 +48,7 @@ def check_emulated(
 ) -> None:
     """Raise NetworkError, located, where emulated quantities are too small for a strategy."""
     if reason := strategies.too_small(name, sites, gradient_bytes, bucket_bytes, options):
-        raise NetworkError(f"workload.strategy: {name} cannot run when emulated: {reason}")
+        raise NetworkError(f"{where}: {name} cannot run when emulated: {reason}")
 
 
 def sizes(

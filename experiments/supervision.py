@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TypeVar
 from controller.client import ControllerClient
 from controller.errors import ControllerError
 from experiments.errors import RunFailed
+from topologies.interpreter import PYTHON
 
 _END_TIMEOUT_S = 3.0
 
@@ -51,6 +51,11 @@ class SupervisedController:
             self._files += [f"--{name.replace('_', '-')}", str(port)]
         return ports
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     def restart_if_dead(self) -> bool:
         """Start it again if it has died; return whether it had. Switches forward on meanwhile."""
         if self._process.poll() is None:
@@ -86,7 +91,7 @@ class SupervisedController:
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as stderr:
             return subprocess.Popen(
-                [sys.executable, "-I", "-m", "controller", *self._files],
+                [*PYTHON, "-m", "controller", *self._files],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from topologies.files import FileModel
-from topologies.suggest import unknown
+from topologies.suggest import names_of, unknown
 from workloads import tasks
 from workloads.option import Value
 
@@ -23,7 +23,9 @@ class TaskSpec(FileModel):
 
     model_config = ConfigDict(extra="allow")  # checked by the task's own declaration
 
-    name: Annotated[str, BeforeValidator(_known)] = "synthetic"
+    name: Annotated[
+        str, BeforeValidator(_known, json_schema_input_type=names_of(tasks.names()))
+    ] = Field(default="synthetic", description="of the task; its options stand beside")
 
     @property
     def options(self) -> dict[str, Value]:

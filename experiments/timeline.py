@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
+from experiments.strategyspec import AsStrategy
 from topologies.files import FileModel
 from topologies.spec import Name
-from topologies.units import Duration
+from topologies.statespec import JitterState, LossState, QueueState, StateSpec
+from topologies.units import Duration, Rate
 
 
 def _read_step(value: object) -> int:
@@ -28,6 +30,7 @@ AtStep = Annotated[
 DONE = {
     "upgrade": "upgraded",
     "age": "older",
+    "set": "set",
     "fail": "failed",
     "restore": "restored",
     "drain": "drained",
@@ -37,6 +40,8 @@ DONE = {
     "leave": "left",
     "join": "joined",
     "rejoin": "rejoined",
+    "strategy": "training",
+    "pause": "paused",
 }
 """What each kind of event has done to its target, as phases and figures say it."""
 
@@ -44,17 +49,35 @@ ROUTING = ("drain", "undrain", "policy")
 """The kinds of events that change where traffic goes, and no span."""
 MOVES = ("leave", "join", "rejoin")
 """The kinds of events by which campuses take part in training, or no longer."""
-SPANS = tuple(kind for kind in DONE if kind not in (*ROUTING, *MOVES, "kill"))
+HALTS = (*MOVES, "strategy", "pause")
+"""The kinds of events at which all ranks stop before the same step."""
+SPANS = tuple(kind for kind in DONE if kind not in (*ROUTING, *HALTS, "kill"))
 """The kinds of events that happen to spans."""
+RANKS = "all ranks"
+"""What a pause happens to."""
 
 _NEEDS: dict[str, str | None] = {
     "upgrade": "with",
     "age": "by",
-    **dict.fromkeys(("fail", "restore", *ROUTING, "kill", *MOVES)),
+    **dict.fromkeys(("fail", "restore", *ROUTING, "kill", *HALTS, "set")),
 }
 """Each kind of event, named by the key that says its target, and the key that it needs."""
 _LASTS = ("upgrade", "fail")
 """The kinds of events that may say how long."""
+_SETS = ("rate", "delay", "jitter", "loss", "queue")
+"""What of a span may be set."""
+
+
+def _options_beside(data: object) -> object:
+    """Take keys that no event has for options of the strategy that stands beside them."""
+    if not isinstance(data, dict) or not isinstance(data.get("strategy"), str):
+        return data
+    own = {field.alias or name for name, field in TimelineEvent.model_fields.items()}
+    options = {key: value for key, value in data.items() if key not in own}
+    if not options:
+        return data
+    event = {key: value for key, value in data.items() if key in own}
+    return {**event, "strategy": {"name": data["strategy"], **options}}
 
 
 class TimelineEvent(FileModel):
@@ -67,9 +90,11 @@ class TimelineEvent(FileModel):
     end. A campus in place of a span is all of its spans: it is cut off. ``{kill: WORKER}`` kills a
     rank; by ``{leave: CAMPUS}`` and ``{join: CAMPUS}`` training goes on without it, or with it; who
     joins first was not there before. ``{rejoin: CAMPUS}`` brings lost ranks of a campus back.
+    ``{set: SPAN, loss: 0.001}`` leaves a span as it is but for what is stated, alike both ways.
+    ``{strategy: NAME}``, with options beside it, trains on by another one, ``{pause: 5 s}`` not.
     """
 
-    at: AtStep
+    at: AtStep = Field(description="when the last rank has finished the step before")
     upgrade: Name | None = Field(None, description="the span to upgrade")
     with_: Name | None = Field(None, alias="with", description="an upgrade of the catalogue")
     age: Name | None = Field(None, description="the span that grows older")
@@ -88,6 +113,19 @@ class TimelineEvent(FileModel):
     leave: Name | None = Field(None, description="the campus that training goes on without")
     join: Name | None = Field(None, description="the campus that takes part from now on")
     rejoin: Name | None = Field(None, description="the campus whose lost ranks take part again")
+    strategy: AsStrategy | None = Field(None, description="to train by from now on")
+    pause: Duration | None = Field(None, description="how long no step begins, in real time")
+    set: Name | None = Field(None, description="the span of which something is to be as stated")
+    rate: Rate | None = Field(None, gt=0, description="of the span that is set, on the wire")
+    delay: Duration | None = Field(None, description="of the span that is set, one way")
+    jitter: JitterState = Field(None, description="of the span that is set; 0 ms is none")
+    loss: LossState = Field(None, description="of the span that is set")
+    queue: QueueState = Field(None, description="of the span that is set")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_strategy(cls, data: object) -> object:
+        return _options_beside(data)
 
     @model_validator(mode="after")
     def _one_kind(self) -> TimelineEvent:
@@ -106,6 +144,11 @@ class TimelineEvent(FileModel):
             raise ValueError(f'"times" does not belong to {kind}')
         if self.silent and (kind != "fail" or self.for_ is None):
             raise ValueError('"silent" belongs to a fail that says "for" how long')
+        stated = [key for key in _SETS if getattr(self, key) is not None]
+        if stated and kind != "set":
+            raise ValueError(f'"{stated[0]}" does not belong to {kind}')
+        if kind == "set" and not stated:
+            raise ValueError(f"set needs one or more of {', '.join(_SETS)}")
         if self.times > 1 and self.for_ is None:
             raise ValueError('times needs "for": how long each outage lasts')
         return self
@@ -117,9 +160,17 @@ class TimelineEvent(FileModel):
 
     @property
     def target(self) -> str:
-        """Return what it happens to: a span, duct, campus, worker or policy."""
+        """Return what it happens to: a span, duct, campus, worker, policy, strategy or ranks."""
+        if self.pause is not None:
+            return RANKS
+        if self.strategy is not None:
+            return self.strategy.name
         target: str = getattr(self, self.kind)
         return target
+
+    def state(self) -> StateSpec:
+        """Return what is set of a span."""
+        return StateSpec.model_construct(**{key: getattr(self, key) for key in _SETS})
 
     def change(self) -> Any:
         """Return what happens to the span's plant: an upgrade's name, years in ns, or nothing."""

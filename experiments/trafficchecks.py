@@ -21,7 +21,6 @@ from experiments.traffic import (
     splitting_slack,
 )
 from experiments.twin import Twin
-from workloads.job import Job
 
 Ways = defaultdict[str, list[float]]
 """Bytes over each span, by direction."""
@@ -31,7 +30,7 @@ were lost: one of them may be in the next step but one."""
 
 
 def traffic_checks(
-    twin: Twin, job: Job, records: Sequence[dict[str, Any]], session: Session
+    twin: Twin, records: Sequence[dict[str, Any]], session: Session
 ) -> list[fidelity.Check]:
     """Compare the spans' counters over all legs of a training with their exchanges."""
     expected, slack, moved = _nothing(), _nothing(), _nothing()
@@ -41,7 +40,7 @@ def traffic_checks(
         own = [record for record in records if record.get("leg", 0) == number]
         steps = system_steps(own, session.ranks)
         trained = range(leg.first_step, steps[-1].step + 1 if steps else leg.first_step)
-        exchanges = exchanges_of(twin, job.strategy, job.options, leg.members)
+        exchanges = exchanges_of(twin, leg.strategy, leg.options, leg.members)
         routed = routes_by_step(_in_force(session, leg), steps)
         splitting = splitting_slack(twin, routed, exchanges, trained)
         split |= any(map(any, splitting.values()))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import select
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from experiments.errors import RanksLost, RunFailed
 from experiments.launching import Launcher, last_words
+from topologies.interpreter import PYTHON
 from workloads.job import Job
 
 IMPORT_TIMEOUT_S = 120.0
@@ -33,12 +34,13 @@ class Training:
 
     def __init__(self, log: Path, launchers: Sequence[Launcher] | None = None) -> None:
         """Start the one launcher, whose own errors go to ``log``, or take those given."""
-        command = [sys.executable, "-I", "-m", "workloads"]
+        command = [*PYTHON, "-m", "workloads"]
         self._launchers = list(launchers or [Launcher(command, log)])
         self._busy = 0
         self._job: Job | None = None
         self._failed: dict[int, dict[str, Any]] = {}
         self.lost: set[int] = set()
+        self._unheard: list[tuple[Launcher, list[dict[str, Any]]]] = []  # while ranks were held
 
     def assign(self, job: Job) -> None:
         """Give a job, the one before it being over; its ranks join, then wait for `start`."""
@@ -58,9 +60,43 @@ class Training:
                 return
         raise RunFailed(f"importing torch took more than {IMPORT_TIMEOUT_S:g} s")
 
+    def clocks(self) -> dict[str, Callable[[], int]]:
+        """Return what asks each launcher for the time by its clock (ns), which its ranks have, too.
+
+        No job may be under way. What it returns raises RunFailed where no answer comes.
+        """
+        assert not self._busy, "a launcher whose ranks train answers later"
+        return {it.name.removeprefix("the "): partial(_time_of, it) for it in self._launchers}
+
     def start(self) -> None:
         """Let the ranks train."""
         self._send("start")
+
+    def hold(self, step: int) -> int:
+        """Let all ranks wait before a step; return the last step that any of them has begun.
+
+        Raises RunFailed where a launcher does not answer.
+        """
+        self._send(f"hold {step}")
+        begun: list[int] = []
+        deadline = time.monotonic() + STOP_S
+        later: list[tuple[Launcher, list[dict[str, Any]]]] = []
+        while len(begun) < len(self._launchers):
+            if time.monotonic() > deadline:
+                raise RunFailed(f"ranks could not be held within {STOP_S:g} s")
+            for launcher, events in self._heard(timeout_s=0.2):
+                begun += [event["begun"] for event in events if event["kind"] == "holding"]
+                later.append((launcher, [it for it in events if it["kind"] != "holding"]))
+        self._unheard = later
+        return max(begun)
+
+    def go(self) -> None:
+        """Let ranks that wait before a step go on."""
+        self._send("go")
+
+    def end(self, step: int) -> None:
+        """Let the job end before a step that no rank has begun."""
+        self._send(f"end {step}")
 
     def kill(self, rank: int) -> None:
         """Kill a rank of the job, as if its machine took it down."""
@@ -121,6 +157,9 @@ class Training:
 
     def _heard(self, timeout_s: float) -> Iterator[tuple[Launcher, list[dict[str, Any]]]]:
         """Yield what launchers report; raises RunFailed when one has ended."""
+        earlier, self._unheard = self._unheard, []
+        yield from earlier
+        timeout_s = 0 if earlier else timeout_s
         ready, _, _ = select.select(self._launchers, [], [], timeout_s)
         for launcher in ready:
             events = launcher.read()
@@ -157,3 +196,16 @@ class Training:
             return f"to join the others: {error}"
         where = f" in the exchange of {event['in']}" if event["in"] else ""
         return f"in step {event['step']}{where}: {error}"
+
+
+def _time_of(launcher: Launcher) -> int:
+    launcher.send("clock")
+    while select.select([launcher], [], [], STOP_S)[0]:
+        events = launcher.read()
+        if events is None:
+            raise RunFailed(launcher.obituary())
+        for event in events:
+            if event["kind"] == "clock":
+                at_ns: int = event["at_ns"]
+                return at_ns
+    raise RunFailed(f"{launcher.name} did not say what time it is")

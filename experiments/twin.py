@@ -11,22 +11,23 @@ from controller import policies
 from controller.errors import PolicyError
 from controller.routes import Demand, Marks
 from experiments.carrying import Carrying, known
-from experiments.changes import Change, changes_of, drawn_outages
+from experiments.changes import Change, campus_grade_of, changes_of, drawn_outages
 from experiments.computespec import variation_of
+from experiments.emulatespec import EmulateSpec
 from experiments.legs import Move
 from experiments.outages import Interval, states_through
 from experiments.scaling import host_tcp, timeout_ns
-from experiments.scenario import DemandSpec, EmulateSpec, Scenario, load_scenario
+from experiments.scenario import DemandSpec, Scenario, load_scenario
 from experiments.strategyoptions import check_emulated, emulated
 from experiments.timeline import MOVES, SPANS
 from topologies.errors import NetworkError
 from topologies.files import FileError
 from topologies.graph import Graph, build_graph
 from topologies.linkstate import Duplex, LinkState
-from topologies.spans import campus_grade
 from topologies.tcp import HostTcp
 from topologies.units import render
 from workloads import tasks
+from workloads.option import Value
 from workloads.sizes import Sized
 from workloads.variation import Variation
 
@@ -38,6 +39,23 @@ class Action:
     step: int
     kind: str
     target: str
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """What ranks train by from a step on, with all of its options at the emulated scale."""
+
+    step: int
+    name: str
+    options: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Pause:
+    """How long (emulated ns) no rank begins a step."""
+
+    step: int
+    lasts_ns: int
 
 
 @dataclass(frozen=True)
@@ -56,6 +74,8 @@ class Twin:
         tcp: what every host's TCP is told.
         timeout_ns: how long a collective may take.
         actions: what happens to routing and to ranks, in order.
+        strategies: what is trained by, in turn.
+        pauses: in order.
         recovery: what becomes of training when ranks are lost; see `WorkloadSpec`.
         demands: what policies may plan for.
         because: why the scales were chosen, a sentence each; none where the scenario states them.
@@ -75,7 +95,9 @@ class Twin:
     outages: Mapping[str, tuple[Interval, ...]]
     tcp: HostTcp
     timeout_ns: int
+    strategies: tuple[Strategy, ...]
     actions: tuple[Action, ...] = ()
+    pauses: tuple[Pause, ...] = ()
     recovery: str = "none"
     demands: tuple[Demand, ...] = ()
     because: tuple[str, ...] = ()
@@ -95,6 +117,10 @@ class Twin:
     def moves(self) -> list[Move]:
         """Which campuses leave and join, in order."""
         return [Move(it.step, it.kind, it.target) for it in self.actions if it.kind in MOVES]
+
+    def strategy_at(self, step: int) -> Strategy:
+        """Return what a step is trained by."""
+        return next(it for it in reversed(self.strategies) if it.step <= step)
 
     @property
     def states(self) -> list[LinkState]:
@@ -189,9 +215,7 @@ def twin_of(scenario: Scenario) -> Twin:
     bucket_bytes = max(1024, int(scenario.workload.bucket * scale.bytes))
     twin = Twin(
         graph=graph,
-        reference=Duplex.both(campus_grade(list(fabrics.values()), network.mtu)).scaled(
-            scale.bytes, scale.time
-        ),
+        reference=campus_grade_of(scenario).scaled(scale.bytes, scale.time),
         changes=tuple(sorted(changes, key=lambda change: change.step)),
         access_bps={
             host.name: int(fabrics[host.campus].rate * scale.bytes / scale.time)
@@ -210,14 +234,23 @@ def twin_of(scenario: Scenario) -> Twin:
             for event in scenario.timeline
             if event.kind not in SPANS
         ),
+        strategies=tuple(
+            Strategy(step, it.name, emulated(it.name, it.options, scale.bytes))
+            for step, it, _ in scenario.strategies
+        ),
+        pauses=tuple(
+            Pause(event.at, int(event.pause * scale.time))
+            for event in scenario.timeline
+            if event.pause is not None
+        ),
         recovery=scenario.workload.recovery,
         demands=tuple(_demand(demand, scale) for demand in scenario.controller.demands),
     )
     if twin.demands:
         _check_demands(scenario, twin)
-    chosen = scenario.workload.strategy
-    options = emulated(chosen.name, chosen.options, scale.bytes)
-    check_emulated(chosen.name, twin.sites, twin.gradient_bytes, twin.bucket_bytes, options)
+    for chosen, it in zip(scenario.strategies, twin.strategies, strict=True):
+        sizes = twin.gradient_bytes, twin.bucket_bytes
+        check_emulated(chosen.where, it.name, twin.sites, *sizes, it.options)
     return twin
 
 

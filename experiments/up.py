@@ -15,6 +15,7 @@ from experiments.network import running_network
 from experiments.runner import preflight
 from experiments.signals import stop_on_signals
 from experiments.twin import load_twin
+from topologies.emulation.capabilities import probe
 from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.ownership import owned_folder
 
@@ -32,7 +33,7 @@ def hold(
     with stop_on_signals():
         ensure_known(source, stage)
     scenario, twin = load_twin(source)
-    machine = preflight(scenario, twin)
+    machine = preflight(scenario, twin, probe())
     run = secrets.token_hex(3)
     try:
         with ExitStack() as stack:

@@ -122,7 +122,8 @@ class Watch:
             for way, (direction, counted) in enumerate(zip(WAYS, directions, strict=True)):
                 values = asdict(counted)
                 del values["lateness"]
-                line = {"at_ns": begin_ns, "span": span, "direction": direction}
+                at_ns = values.pop("read_ns") or begin_ns
+                line = {"at_ns": at_ns, "span": span, "direction": direction}
                 self._record.sample({**line, **values})
                 key = span, way
                 since = self._windows.setdefault(key, now)
@@ -142,8 +143,9 @@ class Watch:
     def _judge_window(self, span: str, way: int, until: _Reading) -> None:
         """Judge what one direction of a span did until now; keep that if it is the worst so far."""
         since, allowed = self._windows[span, way], self._allowed[span, way]
+        middle_ns = (since.begin_ns + until.end_ns) // 2  # a phase may have ended meanwhile
         window = Window(
-            subject=f"{span} {WAYS[way]}, {self._when(since.begin_ns)}",
+            subject=f"{span} {WAYS[way]}, {self._when(middle_ns)}",
             lasted_ns=until.end_ns - since.begin_ns,
             before=since.counters[span][way],
             after=until.counters[span][way],

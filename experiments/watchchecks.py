@@ -179,9 +179,11 @@ def drop_checks(counted: Sequence[tuple[str, Mapping[str, int]]]) -> list[Check]
 def machine_checks(looks: Sequence[Look], phases: Sequence[str], processors: int) -> list[Check]:
     """Judge who took the processors in each phase, and whether time went on evenly throughout."""
     checks: list[Check] = []
+    pairs: dict[int, list[tuple[Look, Look]]] = {}
+    for pair in pairwise(looks):
+        pairs.setdefault(pair[0].phase, []).append(pair)
     for index, name in enumerate(phases):
-        within = [pair for pair in pairwise(looks) if pair[0].phase == index]
-        if within:
+        if within := pairs.get(index):
             checks += _shares(name, within[0][0], within[-1][1], processors)
             checks += _worst_second(name, within, processors)
     checks += [_check_clock(clock, looks) for clock in ("CLOCK_REALTIME", "CLOCK_BOOTTIME")]
@@ -255,8 +257,16 @@ def _shares(phase: str, begin: Look, end: Look, processors: int) -> Iterator[Che
 def culprits(
     before: Mapping[tuple[int, str], int], after: Mapping[tuple[int, str], int], taken_ns: int
 ) -> list[str]:
-    """Return the other processes that took a tenth of ``taken_ns`` or more, the three worst."""
-    used = {key: now - before.get(key, 0) for key, now in after.items()}
+    """Return the other processes that took a tenth of ``taken_ns`` or more, the three worst.
+
+    Known by their numbers, since the kernel's workers change their names with what they do. Whose
+    time has fallen is a new one of that number.
+    """
+    known = {pid: then for (pid, _), then in before.items()}
+    used = {}
+    for (pid, name), now in after.items():
+        then = known.get(pid, 0)
+        used[pid, name] = now - then if now >= then else now
     most = [key for key in sorted(used, key=lambda key: -used[key]) if 10 * used[key] >= taken_ns]
     return [f"{name}, process {pid}" for pid, name in most[:3]] or ["processes that have ended"]
 

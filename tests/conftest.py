@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 
 from tests.background import Background
+from tests.experiments.dashboard import browser
 from topologies.emulation import capabilities
 
 # No unit test is about how long something takes, least of all beside other work.
@@ -36,6 +37,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "needs_netem": (lambda: machine().netem, "the kernel's netem"),
     "needs_datapath": (lambda: machine().kernel_datapath, "the kernel's Open vSwitch"),
     "needs_guest": (lambda: shutil.which("linux.uml") is not None, "user-mode Linux"),
+    "needs_browser": (browser.present, "chromium, and playwright to drive it"),
     "needs_docker": (lambda: machine().docker is not None, "a Docker engine, or what starts one"),
 }
 """By marker, the probe and what is missing where it fails."""

@@ -110,6 +110,7 @@ def cost_figure(plan: Plan) -> str:
     return figure_html(
         figure,
         420,
+        name="cost and coherence",
         xaxis={"title": "US dollars", "tickprefix": "$", "rangemode": "tozero"},
         yaxis={"title": "coherence", "range": [0, 1.05]},
     )
@@ -142,6 +143,7 @@ def tornado(plan: Plan, advised: Choice) -> str:
     return figure_html(
         figure,
         120 + 44 * len(whole),
+        name="what the answer hangs on",
         first=False,
         barmode="overlay",
         xaxis={"title": f"{advised.name[:60]}: {title}"},

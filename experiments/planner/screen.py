@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.coherence import COHERENT, DEGRADED
+from experiments.coherence import COHERENT, DEGRADED, in_digits
 from experiments.planner.answer import Choice, Plan
 from experiments.planner.wording import answer_sentence, money
 
@@ -50,11 +50,11 @@ def _show_choices(console: Console, title: str, choices: list[Choice], target: f
         row = [
             "\n".join(choice.parts) or "as it is",
             money(choice.cost_usd),
-            f"{mark} {outlook.coherence:.2f} ({outlook.low:.2f} to {outlook.high:.2f})",
+            f"{mark} {in_digits(outlook.coherence)} ({outlook.low:.2f} to {outlook.high:.2f})",
         ]
         if choice.measured:
             seen = choice.measured
-            row.append(f"{seen.coherence:.2f}, {seen.verdict}")
+            row.append(f"{in_digits(seen.coherence)}, {seen.verdict}")
         elif not measured:
             row.append(outlook.dominant)
         table.add_row(*row, style="bold" if outlook.coherence >= target else "")

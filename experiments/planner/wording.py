@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from experiments.coherence import in_digits
 from experiments.planner.answer import Plan
 from experiments.planner.plan import recommended
 
@@ -37,12 +38,13 @@ def answer_sentence(plan: Plan) -> str:
         within = " within the budget" if plan.budget_usd is not None else ""
         text = (
             f"No upgrade set{within} is predicted to reach a coherence of {plan.target:g}; "
-            f"the best takes it from {base:.2f} to {best.outlook.coherence:.2f} ({best.name})"
+            f"the best takes it from {in_digits(base)} to "
+            f"{in_digits(best.outlook.coherence)} ({best.name})"
         )
         return text + f", limited by {best.outlook.dominant}."
     text = (
-        f"{choice.name} takes coherence from {base:.2f} to {choice.outlook.coherence:.2f} "
-        f"(target {plan.target:g})"
+        f"{choice.name} takes coherence from {in_digits(base)} to "
+        f"{in_digits(choice.outlook.coherence)} (target {plan.target:g})"
     )
     if choice.cost_usd is None:
         return f"{text}; nobody has stated the price of {', '.join(choice.unpriced)}."

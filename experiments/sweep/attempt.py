@@ -36,11 +36,16 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 def emulate_point(
-    scenario: dict[str, Any], source: Path, folder: Path, observer: Observer, bench: Bench
+    scenario: dict[str, Any],
+    source: Path,
+    folder: Path,
+    observer: Observer,
+    bench: Bench,
+    keep: str,
 ) -> dict[str, Any]:
     """Emulate a point's scenario on a bench, alone on this machine; return the result.
 
-    Raises what `run_twin` does.
+    What is not to be kept is not made. Raises what `run_twin` does.
     """
     stated = as_model(scenario, Scenario, str(source))
     with machine_alone(observer.stage):
@@ -48,7 +53,8 @@ def emulate_point(
             observer.stage("measuring what this machine carries, once")
             renew()
         settled, twin = settled_twin(stated)
-        return run_twin(settled, twin, source, observer, folder, bench)[1]
+        pages = keep == "all"
+        return run_twin(settled, twin, source, observer, folder, bench, pages=pages)[1]
 
 
 def attempt(
@@ -58,6 +64,7 @@ def attempt(
     folder: Path,
     observer: Observer,
     bench: Bench,
+    keep: str,
 ) -> Ended:
     """Emulate a point; whatever goes wrong with it alone becomes how it ended.
 
@@ -67,7 +74,7 @@ def attempt(
     begin = time.monotonic()
     seed = scenario.get("seed", 0)
     try:
-        result = emulate_point(scenario, source, folder, observer, bench)
+        result = emulate_point(scenario, source, folder, observer, bench, keep)
     except MachineError:
         raise
     except Exception as error:

@@ -50,7 +50,8 @@ def answer(request: dict[str, Any], bench: Bench) -> dict[str, str]:
     """Emulate the point that is asked for; return how it ended, or why none can be."""
     folder, source = Path(request["folder"]), Path(request["source"])
     try:
-        ended = attempt(request["index"], request["scenario"], source, folder, Nobody(), bench)
+        point = request["index"], request["scenario"], source, folder
+        ended = attempt(*point, Nobody(), bench, request["keep"])
     except (MachineError, RunFailed) as error:
         return {"cannot": str(error)}
     except Interrupted:

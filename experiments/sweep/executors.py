@@ -44,4 +44,5 @@ class Here:
                     runs / point.folder,
                     self._observer,
                     bench,
+                    keep,
                 )

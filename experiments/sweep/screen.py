@@ -16,6 +16,7 @@ from rich.progress import (
 from rich.text import Text
 
 from experiments.bar import Bar
+from experiments.coherence import in_digits
 from experiments.sweep.conduct import Swept
 from experiments.sweep.ended import Ended
 from experiments.sweep.points import Point
@@ -81,7 +82,7 @@ class SweepScreen(Bar):
 
     def _tally(self) -> str:
         failed = f"[red]{self._failed} failed[/]  " if self._failed else ""
-        last = "" if self._last is None else f"last coherence {self._last:.2f}  "
+        last = "" if self._last is None else f"last coherence {in_digits(self._last)}  "
         return f"{failed}{last}"
 
 

@@ -19,9 +19,9 @@ from typing import Any
 
 import yaml
 
-from experiments.record import hand_to_user
 from experiments.sweep.ended import Ended, ended_well
 from experiments.sweep.points import Point
+from experiments.users import hand_to_user, make_folder
 from topologies.files import FileError
 
 ASKED, LEDGER, TABLE, RUNS = "sweep.yaml", "ended.jsonl", "points.parquet", "points"
@@ -55,7 +55,7 @@ class Store:
         self.ended: dict[int, Ended] = {}
         text = yaml.safe_dump(asked, sort_keys=False, allow_unicode=True, width=100)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             there = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
         except OSError as error:
             raise FileError(f"{folder}: cannot be a sweep's folder: {error.strerror}") from None

@@ -7,7 +7,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -17,10 +16,11 @@ from experiments.errors import RunFailed
 from experiments.launching import last_words
 from experiments.sweep.ended import MAX_ERROR, Ended
 from experiments.sweep.store import KEPT, prune
+from topologies.interpreter import PYTHON
 
 MAX_SENT = 64 << 20
 """Bytes of a run folder that are sent back; beyond that, what can be done without stays away."""
-CHILD = [sys.executable, "-Im", "experiments.sweep.child"]
+CHILD = [*PYTHON, "-m", "experiments.sweep.child"]
 ATTEMPTS = 2
 """Of a point whose process dies; a worker that dies itself is the scheduler's to replace."""
 

@@ -30,7 +30,7 @@ from workloads import strategies, tasks
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *("demo", "run", "compare", "sweep", "query", "worker", "validate", "links", "strategies"),
-    *("tasks", "doctor", "clean", "test"),
+    *("report", "tasks", "doctor", "clean", "test", "lab"),
 )
 
 
@@ -136,7 +136,7 @@ def test_a_machine_that_lacks_something_says_what_to_do(
 ) -> None:
     missing = ("root: run it again with sudo", "packages: apt-get install openvswitch-switch")
     poor = replace(MACHINE, root=False, missing=missing)
-    monkeypatch.setattr("experiments.runner.probe", lambda: poor)
+    monkeypatch.setattr("experiments.bench.probe", lambda: poor)
     monkeypatch.chdir(tmp_path)
     code = exit_code(monkeypatch, "run", write(tmp_path, tiny()))
     said = capsys.readouterr()

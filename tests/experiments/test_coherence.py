@@ -11,6 +11,7 @@ from experiments.coherence import (
     SystemStep,
     classify,
     differing_steps,
+    in_digits,
     recovery_s,
     step_ms,
     steps_of_phases,
@@ -154,6 +155,14 @@ def test_classes(coherence: float, share: float, name: str) -> None:
     assert classify(coherence, share) == name
 
 
+@pytest.mark.parametrize(
+    ("coherence", "text"),
+    [(0.967, "0.97"), (0.496, "0.496"), (0.5, "0.50"), (0.9499, "0.9499"), (1.004, "1.00")],
+)
+def test_no_coherence_is_shown_on_the_wrong_side_of_a_class(coherence: float, text: str) -> None:
+    assert in_digits(coherence) == text
+
+
 def test_recovery_ends_with_the_first_step_at_the_usual_pace() -> None:
     phase = steps_of([300, 180, 105, 100, 100, 100, 100], begin_ms=1000)
     assert recovery_s(phase, begin_ns=900 * MS) == pytest.approx(0.1 + 0.3 + 0.18 + 0.105)
@@ -172,3 +181,11 @@ def test_ranks_that_train_alone_are_compared_when_they_say_so() -> None:
     assert differing_steps(steps, synchronous=False) == 1
     assert differing_steps(steps, synchronous=True) == 2
     assert [step.divergence for step in steps] == [None, pytest.approx(12.5**0.5), None]
+
+
+def test_what_trains_while_a_change_is_made_belongs_to_no_phase() -> None:
+    steps = system_steps(series([100.0] * 6, ranks=1), ranks=1)
+    phases = [PhasePlan("reference", 0), PhasePlan("aged", 360 * MS, change_ns=150 * MS)]
+    reference, aged = steps_of_phases(steps, phases)
+    assert [step.step for step in reference] == [0]
+    assert [step.step for step in aged] == [4, 5]

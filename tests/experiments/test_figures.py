@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from experiments.coherence import NamedSteps, steps_of_phases
 from experiments.figures import HEIGHT, WIDTH, map_svg, step_figure
 from experiments.twin import twin_of
 from tests.fakes.runs import FakeRun
@@ -25,6 +26,12 @@ def around(count: int) -> dict[str, Any]:
         "campuses": {name: {"workers": 2} for name in names},
         "spans": {f"{a}-{b}": {**SPAN, "route": f"{10 + len(a)} km"} for a, b in pairs},
     }
+
+
+def named(run: FakeRun) -> list[NamedSteps]:
+    phases = run.session.phases
+    names = [phase.name for phase in phases]
+    return list(zip(names, steps_of_phases(run.steps, phases), strict=True))
 
 
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -88,7 +95,7 @@ def test_parallel_spans_do_not_lie_on_each_other() -> None:
 def test_the_step_figure_marks_phases_and_upgrades(tmp_path: Path) -> None:
     run = FakeRun(tmp_path / "run")
     run.record.close()
-    html = step_figure(run.steps, run.session.phases, run.record.events, 0)
+    html = step_figure(named(run), run.record.events, 0)
     for word in ("reference", "aged", "west-east upgraded", "spans aged", "step time (ms)"):
         assert word in html
 
@@ -96,4 +103,4 @@ def test_the_step_figure_marks_phases_and_upgrades(tmp_path: Path) -> None:
 def test_the_step_figure_of_a_run_that_stopped_in_its_reference(tmp_path: Path) -> None:
     run = FakeRun(tmp_path / "run")
     run.record.close()
-    assert "reference" in step_figure(run.steps[:2], run.session.phases[:1], [], 0)
+    assert "reference" in step_figure([("reference", run.steps[:2])], [], 0)

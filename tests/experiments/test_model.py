@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import published
 from experiments.model import CAUSES, Crossings, Job, coherence, predict, predict_sets
 from topologies.linkstate import Duplex, LinkState, Loss
 
@@ -76,7 +77,7 @@ def test_an_all_reduce_over_losses_takes_what_gloo_took(row: dict[str, str]) -> 
 def test_the_bandwidth_needed_is_of_the_published_order(size: str, method: str) -> None:
     row = next(
         row
-        for row in rows("bandwidth_needed_streaming_diloco_table4")
+        for row in published.texts("bandwidth")
         if (row["model"], row["method"]) == (size, method)
     )
     # Gradients of 2 bytes; the published simulation knows neither round trips nor windows.

@@ -81,7 +81,7 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"timeline": [{**EVENT, "step": 3}]},
         (
             "timeline.0.step: unknown key",
-            "allowed: age, at, by, drain, fail, for, join, kill, leave, policy, rejoin",
+            "allowed: age, at, by, delay, drain, fail, for, jitter, join, kill, leave, loss, pause",
         ),
     ),
     "wrong unit": (

@@ -91,6 +91,12 @@ def test_who_took_the_most_is_named() -> None:
     assert subject == "reference (processes that have ended)"
 
 
+def test_a_process_is_known_by_its_number_whatever_it_is_called_now() -> None:
+    before = {(4, "kworker/0:1-events"): 90 * SECOND, (9, "make"): 5 * SECOND}
+    after = {(4, "kworker/0:1-writeback"): 90 * SECOND + 1, (9, "cc"): 2 * SECOND}
+    assert watchchecks.culprits(before, after, 2 * SECOND) == ["cc, process 9"]
+
+
 def test_a_clock_that_jumps_and_comes_back_is_caught() -> None:
     looks = [look(second) for second in range(5)]
     looks[2] = replace(looks[2], clocks=replace(looks[2].clocks, realtime_ns=10**18 + SECOND))

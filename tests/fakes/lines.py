@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from topologies.emulation.impairer import Counters
 from topologies.emulation.relay.compiled import resolved
-from topologies.emulation.relay.queue import DROPPED, Fate, admit
+from topologies.emulation.relay.queue import DROPPED, Fate, admit, queued_bytes
 from topologies.emulation.relay.records import new_line, reseed, state_arrays
 from topologies.linkstate import LinkState
 
@@ -54,9 +54,11 @@ class HandLine:
     @property
     def counters(self) -> Counters:
         counts = self._line.counts
-        return Counters(
-            **{field.name: counts[0][field.name].tolist() for field in fields(Counters)}
-        )
+        return Counters(**{name: counts[0][name].tolist() for name in counts.dtype.names})
+
+    def waiting_bytes(self, now_ns: int) -> int:
+        """Return what is read off as the queue's depth, which changes nothing."""
+        return queued_bytes(self._line, now_ns)
 
     @property
     def queued_bytes(self) -> int:

@@ -13,6 +13,7 @@ from experiments.network import running_network
 from experiments.runner import preflight
 from experiments.twin import twin_of
 from tests.fakes.scenarios import scenario_of, tiny
+from topologies.emulation.capabilities import probe
 from topologies.emulation.ownership import owned_folder
 from topologies.linkstate import Duplex, Jitter, Loss
 
@@ -55,7 +56,7 @@ def main() -> None:
     """Print, by what is wrong, the failed quantities of the forward and the backward direction."""
     scenario = scenario_of(SCENARIO)
     twin = twin_of(scenario)
-    machine = preflight(scenario, twin)
+    machine = preflight(scenario, twin, probe())
     found = {}
     with (
         owned_folder(secrets.token_hex(3)) as folder,

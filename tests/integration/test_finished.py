@@ -14,6 +14,7 @@ import pytest
 
 from experiments.scenario import load_scenario
 from experiments.twin import twin_of
+from tests.experiments.test_trace import check_format
 from tests.fakes.scenarios import tiny
 from tests.integration.runs import Run, spanlab
 
@@ -177,7 +178,23 @@ def test_tables_and_trace_hold_the_steps(run: Run) -> None:
     assert steps == [(2 * STEPS,)]
     assert spans == [("west-east", "backward"), ("west-east", "forward")]
     trace = json.loads((run.folder / "trace.json").read_text())
+    check_format(trace)
     assert len([line for line in trace["traceEvents"] if line["ph"] == "X"]) >= 2 * STEPS
+
+
+def test_all_clocks_were_asked(run: Run) -> None:
+    trace = json.loads((run.folder / "trace.json").read_text())
+    apart_us = trace["otherData"]["clocks at most us apart"]
+    relays = {"relay of west-east"} if run.result["backend"]["impairer"] == "relay" else set()
+    assert set(apart_us) == {"launcher", "controller"} | relays
+    (check,) = (c for c in run.result["fidelity"]["checks"] if c["name"] == "clock, at most")
+    assert check["measured"] == max(apart_us.values())
+
+
+def test_the_page_is_made_anew_from_the_folder(run: Run, tmp_path: Path) -> None:
+    done = spanlab("report", run.folder, "--out", tmp_path / "page.html")
+    assert done.returncode == 0, done.stderr
+    assert run.result["headline"] in (tmp_path / "page.html").read_text()
 
 
 def test_the_report_says_the_same(run: Run) -> None:

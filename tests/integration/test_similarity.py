@@ -40,6 +40,7 @@ def test_two_scalings_give_the_same_coherence(tmp_path: Path, system: str) -> No
     assert second == pytest.approx(first, rel=SAME)
 
 
+@pytest.mark.thorough
 def test_scales_are_chosen_by_what_the_machine_carries(tmp_path: Path) -> None:
     slow = tiny(emulate="auto", workload__compute="400 ms")  # so that time need not be stretched
     result = finished(tmp_path / "auto", slow)

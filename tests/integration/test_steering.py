@@ -216,6 +216,7 @@ def test_a_lab_that_is_told_to_stop_leaves_nothing(lab: Lab) -> None:
     assert "no lab is up" in spanlab("status").stderr or "several" in spanlab("status").stderr
 
 
+@pytest.mark.thorough
 def test_an_upgrade_under_training_with_the_controller_killed_before_it(tmp_path: Path) -> None:
     scenario = triangle()
     scenario["network"]["spans"][CROSSED] = {"route": "100 km", "condition": "coherent-100g"}

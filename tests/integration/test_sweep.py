@@ -142,7 +142,7 @@ def test_a_full_disk_ends_a_sweep_and_room_lets_it_go_on(tmp_path: Path) -> None
     source = write_sweep(tmp_path)
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", disk], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "none", disk], check=True)
     try:
         done = spanlab("sweep", source, "--out", disk / "out", "--json")
         assert (done.returncode, done.stdout) == (1, ""), done.stderr
@@ -202,49 +202,3 @@ def test_a_scheduler_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
     assert time.monotonic() - begin < 60
-
-
-RECORD: dict[str, Any] = {
-    LOSS: [0, 1e-4, 1e-3, 3e-3, 1e-2],
-    DELAY: ["1 ms", "2 ms", "5 ms", "10 ms", "20 ms"],
-    "workload.strategy": [
-        *("ddp", "hierarchical"),
-        *({"name": "local-sgd", "every": 4}, {"name": "diloco", "every": 4}),
-    ],
-}
-"""Loss x delay x strategy."""
-
-
-@pytest.mark.thorough
-@pytest.mark.timeout(3600)
-def test_a_hundred_points_of_loss_delay_and_strategy(
-    tmp_path: Path, start: Callable[..., Sweep]
-) -> None:
-    scenario = tiny(
-        timeline=None,
-        **{"network__spans__west-east": {"rate": "1 Gbit/s", "delay": "2 ms"}},
-        workload__gradients="1 MB",
-        workload__bucket="500 kB",
-        workload__steps=32,
-        workload__reference_steps=12,
-    )
-    source = write_sweep(tmp_path, scenario=scenario, vary=RECORD)
-    killed = start(source)
-    killed.wait(lambda: len(killed.ledger) >= 30, "thirty points", timeout_s=1800)
-    killed.process.kill()
-    killed.end()
-    sweep = start(source)
-    told, said = sweep.end(timeout_s=3000)
-    assert sweep.process.returncode == 0, said
-    assert json.loads(told)["finished"] == 100
-    assert sorted(run["index"] for run in sweep.ledger) == list(range(100))
-    rows = asked(
-        sweep.out,
-        "select strategy, delay_ns, avg(coherence) c from points where loss = 0 group by all",
-    )
-    found = {(row["strategy"], row["delay_ns"]): row["c"] for row in rows}
-    near, far = 1_000_000, 20_000_000
-    assert found["ddp", near] > found["ddp", far]
-    assert found["local-sgd every=4", far] > found["ddp", far], (
-        "who meets seldom minds distance less"
-    )

@@ -68,8 +68,12 @@ def test_a_worker_that_hangs_fails_the_run_within_its_timeout(start: Start) -> N
 
 @pytest.mark.parametrize(
     "signals",
-    [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP], [signal.SIGINT] * 3],
-    ids=["SIGINT", "SIGTERM", "SIGHUP", "impatient"],
+    [
+        pytest.param([signal.SIGINT], id="SIGINT", marks=pytest.mark.thorough),
+        pytest.param([signal.SIGTERM], id="SIGTERM"),
+        pytest.param([signal.SIGHUP], id="SIGHUP", marks=pytest.mark.thorough),
+        pytest.param([signal.SIGINT] * 3, id="impatient"),
+    ],
 )
 def test_a_run_that_is_told_to_stop_stops_cleanly(
     start: Start, signals: list[signal.Signals]
@@ -143,7 +147,9 @@ def test_most_of_a_killed_run_ends_by_itself(start: Start) -> None:
     assert run.left_behind() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)]
+)
 def test_an_interrupt_while_the_result_is_written_does_not_lose_it(
     start: Start, number: signal.Signals
 ) -> None:

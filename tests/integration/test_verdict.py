@@ -82,7 +82,7 @@ def test_a_clock_that_is_set_is_named(run: Run) -> None:
 
 def test_others_that_took_the_processors_are_named(run: Run) -> None:
     subjects = failed(run, "processors taken by others in a second")
-    assert any("python" in subject for subject in subjects)
+    assert any("python" in subject for subject in subjects), subjects
 
 
 def test_the_machine_was_looked_at_every_second(run: Run) -> None:
