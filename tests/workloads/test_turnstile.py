@@ -132,8 +132,9 @@ def test_launchers_of_one_rank_each_end_at_the_same_step(
         launcher.until(lambda it=launcher: bool(it.of("over")))  # type: ignore[misc]
         assert steps_of(launcher) == {rank: list(range(end))}
     for launcher in launchers:
+        told = len(launcher.of("holding"))
         launcher.send(f"hold {end}")
-        launcher.until(lambda it=launcher: len(it.of("holding")) > 1)  # type: ignore[misc]
+        launcher.until(lambda it=launcher, n=told: len(it.of("holding")) > n)  # type: ignore[misc]
         assert launcher.of("holding")[-1]["begun"] == end - 1, "those that are over answer, too"
 
 
