@@ -11,9 +11,9 @@ from pathlib import Path
 
 from controller.client import ControllerClient
 from experiments.errors import RunFailed
+from topologies.emulation.claims import living
 from topologies.emulation.kernel import enter_network
 from topologies.emulation.lab import Lab
-from topologies.emulation.ownership import living_runs
 from topologies.graph import Graph
 
 _FILE = "lab.json"
@@ -61,9 +61,7 @@ def inside(run: str | None = None) -> Iterator[tuple[LiveLab, Graph]]:
     Raises RunFailed when there is none, or several to choose from.
     """
     labs = {
-        folder.name: (folder, owner)
-        for folder, owner in living_runs()
-        if (folder / _FILE).is_file()
+        folder.name: (folder, owner) for folder, owner in living() if (folder / _FILE).is_file()
     }
     if run is not None and run not in labs:
         raise RunFailed(f"no lab of run {run} is up; there are: {', '.join(labs) or 'none'}")
