@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from controller.client import ControllerClient
+from experiments import durable
 from experiments.errors import RunFailed
 from topologies.emulation.claims import living
 from topologies.emulation.kernel import enter_network
@@ -49,9 +50,7 @@ def describe(folder: Path, scenario: str, lab: Lab, channel_port: int) -> None:
         {host.name: lab.pid(host.name) for host in lab.graph.hosts},
         lab.devices,
     )
-    draft = folder / f".{_FILE}"
-    draft.write_text(json.dumps(asdict(live)))
-    draft.rename(folder / _FILE)
+    durable.write(folder / _FILE, json.dumps(asdict(live)))
 
 
 @contextmanager
