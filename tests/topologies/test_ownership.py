@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import pytest
 from topologies.emulation import claims, priority
 from topologies.emulation.containers import engine, remains
 from topologies.emulation.containers.engine import RECORD
-from topologies.emulation.ownership import MARK, marked_processes, owned_folder, reap
+from topologies.emulation.ownership import MARK, half_written, marked_processes, owned_folder, reap
 
 ROOT = Path(__file__).parents[2]
 
@@ -233,3 +234,36 @@ def test_urgent_soft_interrupts_stay_so_until_the_last_run_ends(
     finally:
         thread.kill()
         thread.wait()
+
+
+def test_what_a_killed_run_has_half_written_is_removed_and_nothing_else(
+    state: Path, tmp_path: Path
+) -> None:
+    folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    for place in (folder, elsewhere):
+        place.mkdir()
+        for name in (".result.json.part", ".kept", "steps.part"):
+            (place / name).touch()
+    if os.fork() == 0:
+        context = half_written(folder, "mine")
+        context.__enter__()
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.wait()
+    record = next(state.iterdir()) / "-record"
+    text = record.read_text()
+    record.write_text(text.replace(str(folder), str(elsewhere)))  # another folder took its place
+    assert reap().runs == ["mine"]
+    assert len(list(elsewhere.iterdir())) == 3
+    (state / "mine-record").mkdir(parents=True)
+    (state / "mine-record" / "-record").write_text(text)
+    (state / "mine").mkdir()
+    assert reap().runs == ["mine"]
+    assert sorted(it.name for it in folder.iterdir()) == [".kept", "steps.part"]
+
+
+def test_what_a_run_starts_keeps_its_temporary_files_in_its_folder(state: Path) -> None:
+    ours = tempfile.gettempdir()
+    with owned_folder("mine") as folder:
+        done = subprocess.run(["mktemp"], check=True, capture_output=True, text=True)
+        assert Path(done.stdout.strip()).is_relative_to(folder)
+        assert tempfile.gettempdir() == ours

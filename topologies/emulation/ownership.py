@@ -7,11 +7,13 @@ namespaces that go with the last process inside. Containers carry the run's id i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,25 +23,48 @@ from topologies.emulation.priority import restore
 
 MARK = "SPANLAB_RUN"
 _END_TIMEOUT_S = 5.0
+_HALVES = "-record"
+"""Ends the name of a run's claim on its run folder, which outlives its network."""
 
 
 @contextmanager
 def owned_folder(run: str) -> Iterator[Path]:
     """Mark this process and all it starts as the run's; yield a private folder for its sockets.
 
-    What was started and nobody has ended by then ends with it.
+    What is started keeps its temporary files there, too; what nobody has ended by then ends with
+    the block.
     """
-    before = os.environ.get(MARK)
+    tempfile.gettempdir()  # this process's own place, known from now on, stays what it is
     with claim(run) as folder:
-        os.environ[MARK] = run
-        try:
-            yield folder
-        finally:
-            if before is None:
-                del os.environ[MARK]
+        (folder / "tmp").mkdir()
+        with _variables({MARK: run, "TMPDIR": str(folder / "tmp")}):
+            try:
+                yield folder
+            finally:
+                end_marked(run)
+
+
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
             else:
-                os.environ[MARK] = before
-            end_marked(run)
+                os.environ[name] = value
+
+
+@contextmanager
+def half_written(folder: Path, run: str) -> Iterator[None]:
+    """Let what a run has half written in its run folder be found, should it be killed."""
+    with claim(f"{run}{_HALVES}") as place:
+        stat = folder.stat()
+        (place / _HALVES).write_text(f"{stat.st_dev} {stat.st_ino} {folder.resolve()}")
+        yield
 
 
 @dataclass
@@ -74,8 +99,10 @@ def reap() -> Reaped:
             if why := clear(folder):
                 reaped.waiting[folder.name] = why
                 continue
+            _remove_halves(folder / _HALVES)
             shutil.rmtree(folder, ignore_errors=True)
-            reaped.runs.append(folder.name)
+            if (run := folder.name.removesuffix(_HALVES)) not in reaped.runs:
+                reaped.runs.append(run)
     return reaped
 
 
@@ -94,6 +121,25 @@ def end_marked(run: str, name: str = MARK) -> int:
         ended |= {pid for pid in left if _kill(pid, f"{name}={run}".encode())}
         time.sleep(0.02)
     return len(ended)
+
+
+def _remove_halves(record: Path) -> None:
+    """Remove what has no name of its own yet from a run folder, if that is still the same one."""
+    try:
+        device, inode, path = record.read_text().split(" ", 2)
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return
+    try:
+        stat = os.fstat(folder)
+        if (str(stat.st_dev), str(stat.st_ino)) != (device, inode):
+            return
+        for name in [entry.name for entry in os.scandir(folder)]:
+            if name.startswith(".") and name.endswith(".part"):
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 def _kill(pid: int, mark: bytes) -> bool:
