@@ -235,12 +235,14 @@ def test_a_killed_runner_leaves_nothing(ground: Ground) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("seed", range(2))
-def test_a_runner_may_be_killed_anywhere(ground: Ground, seed: int) -> None:
+def test_a_runner_may_be_killed_anywhere(ground: Ground, seed: int, part: int) -> None:
+    """All points in a drawn order; in parts, so that one that fails does not keep others back."""
     points = list(POINTS)
     random.Random(seed).shuffle(points)
-    kill_at(ground, points, RUN, seed)
+    kill_at(ground, points[part::4], RUN, SEED + seed)
 
 
 @pytest.mark.thorough
