@@ -153,7 +153,7 @@ def share_held_up(flow: Flow, found: dict[str, Any]) -> float:
     """Return which share of its frames a sender sent late: a busy machine lets it wait, too."""
     if flow.raw or not flow.gap_ns:
         return 0.0
-    behind = [stamp - number * flow.gap_ns for number, stamp, _ in found["sent"]]
+    behind: list[int] = [stamp - number * flow.gap_ns for number, stamp, _ in found["sent"]]
     return sum(late - min(behind) > LATE_NS for late in behind) / len(behind)
 
 
