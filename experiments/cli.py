@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -273,12 +274,15 @@ def clean(as_json: AsJson = False) -> None:
         _stop("clean needs root: sudo ./spanlab clean", MACHINE_LACKS)
     reaped = reap()
     if as_json:
-        print(json.dumps({"runs": reaped.runs, "processes": reaped.processes}))
-    elif reaped.runs:
+        print(json.dumps(asdict(reaped)))
+        return
+    if reaped.runs:
         runs = ", ".join(reaped.runs)
         console.print(f"removed {reaped.processes} processes and the state of runs {runs}")
-    else:
+    elif not reaped.waiting:
         console.print("nothing to clean")
+    for run, why in reaped.waiting.items():
+        console.print(Text(f"of run {run} stay {why}", style="yellow"), soft_wrap=True)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments.coherence import COHERENT, DEGRADED
-from experiments.pages import COLOURS, INK, figure_html, page
+from experiments.pages import COLOURS, INK, figure_html, page, write_page
 from experiments.planner.answer import Choice, Plan
 from experiments.planner.plan import recommended
 from experiments.planner.wording import answer_sentence, days, money
@@ -27,8 +27,7 @@ def write_plan(path: Path, scenario: Scenario, plan: Plan) -> None:
         days=days,
         class_of=class_of,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    write_page(path, text)
 
 
 def class_of(coherence: float) -> str:

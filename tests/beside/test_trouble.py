@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.runs import Run
-from topologies.emulation.ownership import STATE
+from topologies.emulation.claims import STATE
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.needs_ovs, pytest.mark.slow]
 
