@@ -299,10 +299,11 @@ def test(context: typer.Context) -> None:
         return
     run("ruff", "check", ".")
     run("ruff", "format", "--check", ".")
-    # Beside the first tests, which leave it time: those that emulate come last (tests/conftest.py).
-    command = ["nice", "-n", "19", *module, "mypy"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as mypy:
-        tests = subprocess.run([*module, "pytest"], check=False, cwd=ROOT)
+    # Beside the first tests, which are worked on by two: those that measure come last, alone
+    # (tests/conftest.py).
+    two = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
+    with subprocess.Popen([*module, "mypy"], cwd=ROOT, stdout=subprocess.PIPE, text=True) as mypy:
+        tests = subprocess.run([*module, "pytest", *two], check=False, cwd=ROOT)
         found, _ = mypy.communicate()
     print(found, end="")
     if tests.returncode or mypy.returncode:

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from tests.background import Background
 from tests.conformance.agent import HEADERS
 from tests.conformance.cases import (
     ASYMMETRIC,
@@ -59,6 +58,7 @@ from tests.conformance.readings import (
     rate_bps,
 )
 from tests.conformance.setups import SETUPS, Setup
+from tests.jobs import Jobs
 from topologies.jitter import quantiles
 
 pytestmark = [
@@ -81,8 +81,8 @@ def setup(request: pytest.FixtureRequest) -> Setup:
 
 
 @pytest.fixture(scope="module")
-def found(setup: Setup, background: Background) -> Any:
-    return setup.found(background.folder_of(setup.job))
+def found(setup: Setup, jobs: Jobs) -> Any:
+    return setup.found(jobs.folder_of(setup.job))
 
 
 def test_what_is_refused_is_refused_by_name(found: Any, setup: Setup) -> None:
