@@ -76,7 +76,7 @@ def run_twin(
     listening = Live(observer, record, outcome.checks) if live else None
     observer = listening or observer
     observer.begin(scenario.workload.steps)
-    with stop_on_signals() as ignore_signals, half_written(record.folder, name):
+    with half_written(record.folder, name), stop_on_signals() as ignore_signals:
         record.write("manifest.json", manifest)
         try:
             with bench.place(scenario, twin, machine, name, record, observer.stage) as place:
