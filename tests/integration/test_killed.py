@@ -211,15 +211,15 @@ def kill_at(
     draw = random.Random(seed)
     dead: Victim | None = None
     for point in points:
-        victim = ground.start(*command, **scenario)
         later_s = draw.uniform(0, LATER_S)
-        print(f"killed {later_s:.3f} s after: {point}")
-        if dead:
-            if list(POINTS).index(point) < CLEANED_BY:
-                ground.clean(dead)
-            else:
-                victim.await_point("the graph is written", 0)
-                ground.check_gone(dead, victim)
+        print(f"to be killed {later_s:.3f} s after: {point}", flush=True)
+        cleans = list(POINTS).index(point) >= CLEANED_BY
+        if dead and not cleans:
+            ground.clean(dead)
+        victim = ground.start(*command, **scenario)
+        if dead and cleans:
+            victim.await_point("the graph is written", 0)
+            ground.check_gone(dead, victim)
         victim.await_point(point, later_s)
         victim.kill()
         dead = victim
