@@ -126,7 +126,8 @@ def foreigners(folder: Path, temporary: Path) -> Iterator[set[int]]:
         start(sys.executable, "-c", "import time; time.sleep(600)", "-m", "workloads")
         database, socket = folder / "conf.db", folder / "db.sock"
         _run("ovsdb-tool", "create", database, SCHEMA)
-        start("ovsdb-server", database, f"--remote=punix:{socket}", "--unixctl=none")
+        quiet = ("--unixctl=none", "-vconsole:off")
+        start("ovsdb-server", database, f"--remote=punix:{socket}", *quiet)
         eventually(socket.exists, 10, "the foreign database")
         _run("ovs-vsctl", f"--db=unix:{socket}", "--no-wait", "init")
         _run("ovs-vsctl", f"--db=unix:{socket}", "--no-wait", "add-br", "s1")
