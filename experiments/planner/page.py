@@ -14,7 +14,13 @@ from experiments.scenario import Scenario
 
 def write_plan(path: Path, scenario: Scenario, plan: Plan) -> None:
     """Write the page of a plan."""
-    text = page(
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(plan_page(scenario, plan))
+
+
+def plan_page(scenario: Scenario, plan: Plan) -> str:
+    """Return the page of a plan."""
+    return page(
         "plan.html.j2",
         scenario=scenario,
         plan=plan,
@@ -27,8 +33,6 @@ def write_plan(path: Path, scenario: Scenario, plan: Plan) -> None:
         days=days,
         class_of=class_of,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
 
 
 def class_of(coherence: float) -> str:
