@@ -22,7 +22,8 @@ from benchmarks.processes import busy_processors
 from controller.configuration import FORWARD
 from controller.wiring import Wiring
 from experiments import cli
-from topologies.emulation.ownership import STATE, marked_processes
+from topologies.emulation.claims import STATE
+from topologies.emulation.ownership import marked_processes
 from topologies.graph import Graph
 
 PLANTED_S = 1.5

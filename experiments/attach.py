@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from controller.client import ControllerClient
+from experiments import durable
 from experiments.errors import RunFailed
+from topologies.emulation.claims import living
 from topologies.emulation.kernel import enter_network
 from topologies.emulation.lab import Lab
-from topologies.emulation.ownership import living_runs
 from topologies.graph import Graph
 
 _FILE = "lab.json"
@@ -49,9 +50,7 @@ def describe(folder: Path, scenario: str, lab: Lab, channel_port: int) -> None:
         {host.name: lab.pid(host.name) for host in lab.graph.hosts},
         lab.devices,
     )
-    draft = folder / f".{_FILE}"
-    draft.write_text(json.dumps(asdict(live)))
-    draft.rename(folder / _FILE)
+    durable.write(folder / _FILE, json.dumps(asdict(live)))
 
 
 @contextmanager
@@ -61,9 +60,7 @@ def inside(run: str | None = None) -> Iterator[tuple[LiveLab, Graph]]:
     Raises RunFailed when there is none, or several to choose from.
     """
     labs = {
-        folder.name: (folder, owner)
-        for folder, owner in living_runs()
-        if (folder / _FILE).is_file()
+        folder.name: (folder, owner) for folder, owner in living() if (folder / _FILE).is_file()
     }
     if run is not None and run not in labs:
         raise RunFailed(f"no lab of run {run} is up; there are: {', '.join(labs) or 'none'}")

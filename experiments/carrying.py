@@ -8,6 +8,7 @@ import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from experiments import durable
 from experiments.model.tcp import goodput_share
 from topologies.linkstate import ETHERNET_HEADER
 from topologies.units import render
@@ -84,9 +85,7 @@ def known() -> Carrying:
 def keep(carrying: Carrying) -> None:
     """Keep this machine's figures."""
     KEPT.parent.mkdir(parents=True, exist_ok=True)
-    part = KEPT.with_suffix(".part")
-    part.write_text(json.dumps({"identity": identity(), **asdict(carrying)}, indent=1))
-    part.rename(KEPT)
+    durable.write(KEPT, json.dumps({"identity": identity(), **asdict(carrying)}, indent=1))
 
 
 def identity() -> str:

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -273,12 +274,15 @@ def clean(as_json: AsJson = False) -> None:
         _stop("clean needs root: sudo ./spanlab clean", MACHINE_LACKS)
     reaped = reap()
     if as_json:
-        print(json.dumps({"runs": reaped.runs, "processes": reaped.processes}))
-    elif reaped.runs:
+        print(json.dumps(asdict(reaped)))
+        return
+    if reaped.runs:
         runs = ", ".join(reaped.runs)
         console.print(f"removed {reaped.processes} processes and the state of runs {runs}")
-    else:
+    elif not reaped.waiting:
         console.print("nothing to clean")
+    for run, why in reaped.waiting.items():
+        console.print(Text(f"of run {run} stay {why}", style="yellow"), soft_wrap=True)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -295,10 +299,11 @@ def test(context: typer.Context) -> None:
         return
     run("ruff", "check", ".")
     run("ruff", "format", "--check", ".")
-    # Beside the first tests, which leave it time: those that emulate come last (tests/conftest.py).
-    command = ["nice", "-n", "19", *module, "mypy"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as mypy:
-        tests = subprocess.run([*module, "pytest"], check=False, cwd=ROOT)
+    # Beside the first tests, which are worked on by two: those that measure come last, alone
+    # (tests/conftest.py).
+    two = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
+    with subprocess.Popen([*module, "mypy"], cwd=ROOT, stdout=subprocess.PIPE, text=True) as mypy:
+        tests = subprocess.run([*module, "pytest", *two], check=False, cwd=ROOT)
         found, _ = mypy.communicate()
     print(found, end="")
     if tests.returncode or mypy.returncode:

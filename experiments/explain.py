@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from experiments import pages
 from experiments.pages import COLOURS, INK, figure_html, page
 from experiments.scenario import Scenario
 from topologies.ageing.chain import Chain
@@ -130,8 +131,7 @@ def write_page(path: Path, scenario: Scenario, explanation: Explanation) -> None
         figure=life_figure(explanation),
         years=YEARS,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    pages.write_page(path, text)
 
 
 def life_figure(explanation: Explanation) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from experiments.coherence import SystemStep, system_steps
 from experiments.live import SESSION
 from experiments.manifest import stated
+from experiments.runstate import lacking, state_of
 from experiments.scenario import load_scenario
 from experiments.statistics.phases import period_of, reference_steps
 from experiments.strategyspec import StrategySpec
@@ -74,6 +75,8 @@ class FinishedRun:
 
 def read_run(folder: Path) -> FinishedRun:
     """Read a run folder; raises FileError where it is none, or of a run that did not end."""
+    if state_of(folder) != "complete":
+        raise FileError(lacking(folder))
     result, manifest = _json(folder, "result.json"), _json(folder, "manifest.json")
     if (session := folder / SESSION).exists():
         manifest["scenario"] = stated(load_scenario(session))
@@ -183,10 +186,7 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
     try:
         content = json.loads((folder / name).read_text())
     except FileNotFoundError:
-        raise FileError(
-            f"{folder}: holds no {name}: name the folder of a run that has ended, such as "
-            "runs/three-campuses-..."
-        ) from None
+        raise FileError(f"{folder / name}: no such file; the folder is not whole") from None
     except (OSError, ValueError) as error:
         raise FileError(f"{folder / name}: cannot be read: {error}") from None
     if not isinstance(content, dict):

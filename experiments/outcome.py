@@ -100,7 +100,7 @@ def finish(
         trace = trace_of(record.steps, record.events, record.samples, twin, session.phases)
         record.write("trace.json", trace)
         write_report(record, scenario, twin, result, steps, session.phases)
-    record.write("result.json", result)
+    record.complete(result)
     record.close()
     return result
 

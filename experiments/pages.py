@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from experiments import durable
 from experiments.coherence import in_digits
 from experiments.figuredata import csv_of, data_uri
 from experiments.users import make_folder
@@ -80,11 +81,8 @@ def download(name: str, text: str, kind: str = "csv") -> str:
 
 def write_page(path: Path, text: str) -> None:
     """Write a page so that it is never seen half done; raises FileError where that fails."""
-    part = path.with_name(f".{path.name}.part")
     try:
         make_folder(path.parent)
-        part.write_text(text)
-        part.rename(path)
+        durable.write(path, text)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise FileError(f"{path}: cannot be written: {error.strerror}") from None

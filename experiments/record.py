@@ -1,19 +1,19 @@
 """The run folder: written while the run goes on, completed atomically.
 
-``manifest.json`` comes first and ``result.json`` last, so a folder without the latter is a run that
-did not end; whatever its ``events.jsonl`` and ``steps.jsonl`` hold is whole lines.
+``manifest.json`` comes first and ``result.json`` last, when all else has reached the disk: so a
+folder is absent, partial or complete, and never anything else (`runstate`).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from experiments import durable
 from experiments.users import hand_to_user, make_folder
 from topologies.files import FileError
 
@@ -51,7 +51,7 @@ class Record:
             self.logs.mkdir()
         except OSError as error:
             raise FileError(f"{folder}: cannot be made the run folder: {error.strerror}") from None
-        self._files: dict[str, TextIO] = {}
+        self._files: dict[str, durable.Lines] = {}
 
     def seconds(self, now_ns: int) -> float:
         """Return a time of the run's clock in seconds."""
@@ -88,28 +88,27 @@ class Record:
     def write(self, name: str, content: str | dict[str, Any]) -> Path:
         """Write a whole file so that it is never seen half done."""
         text = content if isinstance(content, str) else json.dumps(content, indent=1) + "\n"
-        path, part = self.folder / name, self.folder / f".{name}.part"
-        with part.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
+        path = self.folder / name
+        durable.write(path, text)
         return path
 
     def to_parquet(self) -> None:
         """Copy the step and span lines to Parquet files of the same names."""
         import duckdb
 
-        for file in self._files.values():
-            file.flush()
         with duckdb.connect() as database:
             for name in ("steps", "spans"):
                 lines = self.folder / f"{name}.jsonl"
                 if lines.exists():
-                    part = self.folder / f".{name}.part"
                     table = database.read_json(str(lines))
-                    table.project(_COLUMNS[name]).write_parquet(str(part))
-                    part.rename(self.folder / f"{name}.parquet")
+                    with durable.replacing(self.folder / f"{name}.parquet") as part:
+                        table.project(_COLUMNS[name]).write_parquet(str(part))
+
+    def complete(self, result: dict[str, Any]) -> None:
+        """Write ``result.json``, after which the folder is complete; all lines are on the disk."""
+        for name in self._files:
+            durable.settle(self.folder / name)
+        self.write("result.json", result)
 
     def discard(self) -> None:
         """Remove everything written, for a run that could not begin."""
@@ -125,5 +124,5 @@ class Record:
 
     def _append(self, name: str, line: dict[str, Any]) -> None:
         if name not in self._files:
-            self._files[name] = (self.folder / name).open("a", buffering=1)
-        self._files[name].write(json.dumps(line) + "\n")
+            self._files[name] = durable.Lines(self.folder / name)
+        self._files[name].append(json.dumps(line))

@@ -31,7 +31,7 @@ from experiments.watch import Watch
 from topologies.emulation.backends import choose_impairer
 from topologies.emulation.capabilities import Capabilities
 from topologies.emulation.errors import EmulationError, MachineError
-from topologies.emulation.ownership import reap
+from topologies.emulation.ownership import half_written, reap
 from workloads.job import Job
 
 CALIBRATIONS = 2
@@ -71,12 +71,13 @@ def run_twin(
     machine = preflight(scenario, twin, bench.machine)
     name = secrets.token_hex(3)
     record = Record(out or default_folder(scenario.name, name), pages=pages)
-    record.write("manifest.json", manifest_of(scenario, source, name, twin, machine, live=live))
+    manifest = manifest_of(scenario, source, name, twin, machine, live=live)
     course, outcome = Course(scenario, twin), Outcome()
     listening = Live(observer, record, outcome.checks) if live else None
     observer = listening or observer
     observer.begin(scenario.workload.steps)
-    with stop_on_signals() as ignore_signals:
+    with half_written(record.folder, name), stop_on_signals() as ignore_signals:
+        record.write("manifest.json", manifest)
         try:
             with bench.place(scenario, twin, machine, name, record, observer.stage) as place:
                 emulate(course, place, record, observer, outcome, listening)

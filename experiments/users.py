@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from experiments.durable import settle
+
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it that are not there; raises OSError."""
+    """Make a folder and those above it that are not there, on the disk; raises OSError."""
     made = [it for it in (folder, *folder.parents) if not it.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for it in made:
         _give(it)
+        settle(it.parent)
 
 
 def hand_to_user(path: Path) -> None:

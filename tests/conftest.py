@@ -1,20 +1,22 @@
 """Privileged tests are skipped where the machine cannot run them, but never all of them in CI.
 
-Tests are put in an order, so that jobs that mostly wait are done beside others.
+Tests are put in an order, so that two files at a time are worked on until it comes to those that
+measure.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import hypothesis
 import pytest
 
-from tests.background import Background
 from tests.experiments.dashboard import browser
+from tests.jobs import Jobs
 from topologies.emulation import capabilities
 
 # No unit test is about how long something takes, least of all beside other work.
@@ -61,25 +63,24 @@ class Privileged:
         )
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" and not report.skipped and report.nodeid in self.selected:
-            self.ran.add(report.nodeid)
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        marked = (item for item in session.items if item.get_closest_marker("needs_root"))
-        self.selected = {item.nodeid for item in marked}
+        if "needs_root" in report.keywords:
+            self.selected.add(report.nodeid)
+            if report.when == "call" and not report.skipped:
+                self.ran.add(report.nodeid)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self.fault and not session.config.option.collectonly:
+        if self.fault:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self.fault and not terminalreporter.config.option.collectonly:
+        if self.fault:
             terminalreporter.section("privileged tests", sep="=", red=True)
             terminalreporter.line(self.fault, red=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Privileged(), "privileged")
+    if not hasattr(config, "workerinput"):  # it hears of what all workers ran
+        config.pluginmanager.register(Privileged(), "privileged")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -93,31 +94,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for name, (present, what) in NEEDS.items():
             if item.get_closest_marker(name) and not present():
                 item.add_marker(pytest.mark.skip(reason=f"{name}: this machine lacks {what}"))
-    items.sort(key=turn)
+    items.sort(key=lambda item: turn(item.nodeid))
 
 
-def turn(item: pytest.Item) -> int:
-    """Return when a test has its turn among the others.
-
-    First those that leave the background a processor; then those that wait for it; last those that
-    emulate, with the machine to themselves.
-    """
-    if item.get_closest_marker("beside"):
-        return 1
-    return 2 if any(map(item.get_closest_marker, NEEDS)) else 0
+TURNS = ("tests/beside/", "tests/integration/", "tests/conformance/")
+"""Whose turn comes last: what takes no notice of others, what measures, and what measures most
+finely."""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def background(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Background]:
-    """Begin what the tests of this session want to find done."""
-    needed = (
-        item.get_closest_marker("beside")
-        for item in request.session.items
-        if not item.get_closest_marker("skip")
-    )
-    jobs = {marker.args[0].name: marker.args[0] for marker in needed if marker}
-    background = Background(tmp_path_factory.mktemp("background"), jobs.values())
-    yield background
-    background.close()
+def turn(nodeid: str) -> int:
+    """Return when a test has its turn among the others."""
+    return next((turn for turn, folder in enumerate(TURNS) if nodeid.startswith(folder)), -1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Work on two files at a time, and on those that measure one after the other."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "alone" if turn(nodeid) > 0 else nodeid.split("::", maxsplit=1)[0]
+
+    return Files(config, log)
+
+
+@pytest.fixture(scope="session")
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> Jobs:
+    return Jobs(tmp_path_factory.mktemp("jobs"))

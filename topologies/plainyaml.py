@@ -21,7 +21,24 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 20
 MAX_VALUES = 50_000
 """Keys counted: the longest trace or table of a span needs half of them."""
-MAX_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+MAX_INTEGER = 2**63 - 1
+
+_MEANT: dict[bool | None, list[str]] = {
+    None: ["null"],
+    True: ["true", "yes", "on"],
+    False: ["false", "no", "off"],
+}
+_WORDS: dict[str, bool | None] = {
+    "": None,
+    "~": None,
+    **{
+        form(word): meant
+        for meant, words in _MEANT.items()
+        for word in words
+        for form in (str, str.title, str.upper)
+    },
+}
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(
     r"[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)"
 )

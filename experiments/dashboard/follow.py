@@ -10,8 +10,8 @@ from typing import Any
 from experiments.dashboard.digest import Digest, Item
 from experiments.dashboard.facts import Facts, facts_of, told
 from experiments.dashboard.lines import Growing
-from experiments.dashboard.liveness import is_alive
 from experiments.live import SESSION
+from experiments.runstate import is_alive
 
 FILES = ("events", "live", "wishes", "steps", "spans")
 """In the order in which lines of one moment are taken."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments.coherence import COHERENT, DEGRADED
-from experiments.pages import COLOURS, INK, figure_html, page
+from experiments.pages import COLOURS, INK, figure_html, page, write_page
 from experiments.planner.answer import Choice, Plan
 from experiments.planner.plan import recommended
 from experiments.planner.wording import answer_sentence, days, money
@@ -14,8 +14,7 @@ from experiments.scenario import Scenario
 
 def write_plan(path: Path, scenario: Scenario, plan: Plan) -> None:
     """Write the page of a plan."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(plan_page(scenario, plan))
+    write_page(path, plan_page(scenario, plan))
 
 
 def plan_page(scenario: Scenario, plan: Plan) -> str:

@@ -34,6 +34,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "How it works": (
         "how-it-works.md",
+        "ownership.md",
         "similarity.md",
         "controller.md",
         "model.md",

@@ -75,6 +75,8 @@ def query(
     from experiments.sweep.query import ask
 
     answer = ask(question, out)
+    for sentence in answer.aside:
+        errors.print(Text(f"left out: {sentence}", style="dim"), soft_wrap=True)
     if as_json:
         rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
         print(json.dumps(rows, indent=1, default=str))

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from experiments.runstate import lacking, state_of
 from experiments.sweep.columns import FOUND, IDENTITY, found_in
 from experiments.sweep.ended import ended_well
 from experiments.sweep.store import RUNS, TABLE
@@ -24,10 +25,15 @@ VIEWS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What a question came to."""
+    """What a question came to.
+
+    Attributes:
+        aside: of each run that was left out since it has no result, a sentence.
+    """
 
     columns: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
+    aside: Sequence[str] = ()
 
 
 def ask(question: str, folder: Path | None = None) -> Answer:
@@ -39,9 +45,10 @@ def ask(question: str, folder: Path | None = None) -> Answer:
     top = Path("runs")
     if folder is None:
         sweeps = [path.parent for path in sorted(top.glob(f"*/{TABLE}"))]
-        runs = [path.parent for path in sorted(top.glob("*/result.json"))]
+        begun = [path.parent for path in sorted(top.glob("*/manifest.json"))]
     else:
-        sweeps, runs = [folder] if (folder / TABLE).is_file() else [], []
+        sweeps, begun = [folder] if (folder / TABLE).is_file() else [], []
+    runs = [it for it in begun if state_of(it) == "complete"]
     if not sweeps and not runs:
         raise FileError(
             f"{folder or top}: holds no table of a sweep ({TABLE}); "
@@ -55,7 +62,8 @@ def ask(question: str, folder: Path | None = None) -> Answer:
                 raise FileError("query: allowed: one select")
             cursor = database.execute(statements[0])
             columns = tuple(column[0] for column in cursor.description or ())
-            return Answer(columns, cursor.fetchall())
+            aside = [lacking(it) for it in begun if it not in runs]
+            return Answer(columns, cursor.fetchall(), aside)
         except duckdb.Error as error:
             raise FileError(_explained(database, error)) from None
 

@@ -7,7 +7,6 @@ ledger grows by whole lines that have reached the disk. A run is finished once t
 from __future__ import annotations
 
 import difflib
-import errno
 import fcntl
 import json
 import os
@@ -19,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from experiments import durable
 from experiments.sweep.ended import Ended, ended_well
 from experiments.sweep.points import Point
 from experiments.users import hand_to_user, make_folder
@@ -64,8 +64,9 @@ class Store:
         elif there:
             raise FileError(f"{folder}: is not empty and no sweep's; --out must name another")
         else:
-            replace(folder / ASKED, text.encode())
+            durable.write(folder / ASKED, text)
         (folder / RUNS).mkdir(exist_ok=True)
+        durable.settle(folder)
 
     @property
     def runs(self) -> Path:
@@ -105,7 +106,7 @@ class Store:
         """Take in a run that has ended, whose folder is whole."""
         if keep == "results":
             prune(self.runs / run.folder, logs=run.status != "finished")
-        append(self.folder / LEDGER, run.to_json().encode() + b"\n")
+        durable.append(self.folder / LEDGER, run.to_json())
         self.ended[run.index] = run
 
     @contextmanager
@@ -123,36 +124,6 @@ class Store:
                 hand_to_user(self.folder)
         finally:
             os.close(descriptor)
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a whole file so that it is never seen half done, and is on the disk before its name."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def append(path: Path, line: bytes) -> None:
-    """Append a line that is then on the disk; of one that has no room, nothing stays."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    try:
-        before = os.fstat(descriptor).st_size
-        try:
-            if os.write(descriptor, line) < len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-            os.fsync(descriptor)
-        except OSError:
-            os.ftruncate(descriptor, before)
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def prune(folder: Path, *, logs: bool) -> None:

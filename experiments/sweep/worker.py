@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from experiments import durable
 from experiments.errors import RunFailed
 from experiments.launching import last_words
 from experiments.sweep.ended import MAX_ERROR, Ended
@@ -80,10 +80,9 @@ def unpack(folder: Path, files: dict[str, bytes]) -> None:
         if not path.resolve().is_relative_to(part.resolve()):
             raise RunFailed(f"a worker sent a file that does not belong to its run: {name}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            file.write(content)
-            os.fsync(file.fileno())
+        durable.write(path, content)
     part.rename(folder)
+    durable.settle(folder.parent)
 
 
 def _ended(request: dict[str, Any], answer: dict[str, Any]) -> Ended:

@@ -33,6 +33,7 @@ from tests.conformance.cases import (
     THIN,
     TRACE,
     TRACE_STEP_NS,
+    Case,
     Flow,
 )
 from tests.conformance.draws import drawn
@@ -46,6 +47,8 @@ from topologies.linkstate import Duplex, LinkState
 
 SPAN = "west-east"
 AGENT = Path(__file__).with_name("agent.py")
+LATE_NS, STEADY, TAKES = MS, 0.03, 3
+"""A case in which senders were late with more than that share of their frames is taken again."""
 SETTLE_S = 0.15
 """Longer than whatever a frame waits for that is not in its state's delay and queue."""
 
@@ -121,20 +124,37 @@ def through_cases(lab: Lab, names: Iterable[str]) -> Iterator[tuple[str, dict[st
             yield name, {"refused": reason, "raised": raised}
             continue
         lab.apply(case.duplex)
-        before = lab.network.counters()[SPAN]
-        flows = [
-            lab.flow(flow, longest_s(case.duplex.ways[flow.backward], flow)) for flow in case.flows
-        ]
-        after = lab.network.counters()[SPAN]
-        counted = [
-            {
-                key: value - getattr(then, key)
-                for key, value in vars(now).items()
-                if key not in ("deepest_bytes", "queued_bytes", "read_ns", "lateness")
-            }
-            for now, then in zip(after, before, strict=True)
-        ]
-        yield name, {"flows": flows, "counters": counted}
+        takes: list[dict[str, Any]] = []
+        while len(takes) < TAKES and (not takes or takes[-1]["held_up"] > STEADY):
+            takes.append(take(lab, case))
+        yield name, min(takes, key=lambda take: float(take["held_up"]))
+
+
+def take(lab: Lab, case: Case) -> dict[str, Any]:
+    """Send the flows of a case; return what came of them, and how much held up the senders."""
+    before = lab.network.counters()[SPAN]
+    flows = [
+        lab.flow(flow, longest_s(case.duplex.ways[flow.backward], flow)) for flow in case.flows
+    ]
+    after = lab.network.counters()[SPAN]
+    counted = [
+        {
+            key: value - getattr(then, key)
+            for key, value in vars(now).items()
+            if key not in ("deepest_bytes", "queued_bytes", "read_ns", "lateness")
+        }
+        for now, then in zip(after, before, strict=True)
+    ]
+    held_up = max(map(share_held_up, case.flows, flows))
+    return {"flows": flows, "counters": counted, "held_up": held_up}
+
+
+def share_held_up(flow: Flow, found: dict[str, Any]) -> float:
+    """Return which share of its frames a sender sent late: a busy machine lets it wait, too."""
+    if flow.raw or not flow.gap_ns:
+        return 0.0
+    behind: list[int] = [stamp - number * flow.gap_ns for number, stamp, _ in found["sent"]]
+    return sum(late - min(behind) > LATE_NS for late in behind) / len(behind)
 
 
 def clock_offset_ns() -> int:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.background import Job
 from tests.integration.guest.boot import in_guest
 from tests.integration.runs import ROOT
+from tests.jobs import Job
 
 LAB = Path(__file__).with_name("lab.py")
 
@@ -44,16 +44,18 @@ class Setup:
         if not self.guest:
             return Job(f"conformance-{self.impairer}", self.command, timeout_s=250)
         script = f"set -e\nexport PYTHONPATH={ROOT}\n{' '.join(self.command)}"
-        # A guest has the one processor that its host leaves it.
         name = f"conformance-{self.impairer}-guest"
-        return Job(name, in_guest(script), timeout_s=400, alone=True)
+        return Job(name, in_guest(script), timeout_s=400)
 
     @property
     def marks(self) -> list[pytest.MarkDecorator]:
         """What its tests need."""
-        needs = [pytest.mark.beside(self.job)]
+        needs = []
         if self.guest:
-            return [*needs, pytest.mark.needs_guest]
+            needs.append(pytest.mark.needs_guest)
+            if self.brief:
+                needs.append(pytest.mark.thorough)
+            return needs
         if self.impairer == "netem":
             needs.append(pytest.mark.needs_netem)
         if self.datapath == "kernel":

@@ -17,7 +17,11 @@ import pytest
 from tests.controller.controller_process import Body
 from tests.controller.ryu_environment import CannotInstall, ryu_python
 
-pytestmark = [pytest.mark.needs_root, pytest.mark.needs_ovs, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.needs_root,
+    pytest.mark.needs_ovs,
+    pytest.mark.slow,
+]
 LAB = Path(__file__).with_name("ovs_lab.py")
 
 

@@ -1,4 +1,6 @@
-"""Measures a span that is in another state than it should be. Run as a script; prints JSON."""
+"""Measures a span that is in another state than it should be.
+
+Run as a script, ``planted_links.py LOGS WHAT`` (see `planted`); prints JSON."""
 
 from __future__ import annotations
 
@@ -53,21 +55,18 @@ def planted(intended: Duplex) -> dict[str, Duplex]:
 
 
 def main() -> None:
-    """Print, by what is wrong, the failed quantities of the forward and the backward direction."""
+    """Print the failed quantities of the forward and the backward direction."""
     scenario = scenario_of(SCENARIO)
     twin = twin_of(scenario)
     machine = preflight(scenario, twin, probe())
-    found = {}
     with (
         owned_folder(secrets.token_hex(3)) as folder,
         running_network(twin, machine, scenario, folder=folder, logs=Path(sys.argv[1])) as network,
     ):
         calibrate(network, twin.initial)
-        for name, state in planted(twin.initial[SPAN]).items():
-            network.set_spans({SPAN: state})
-            ways = look(network, twin.initial, 1.0, lambda text: None)
-            found[name] = [[row.key for row in way.rows if not row.ok] for way in ways]
-    print(json.dumps(found))
+        network.set_spans({SPAN: planted(twin.initial[SPAN])[sys.argv[2]]})
+        ways = look(network, twin.initial, 1.0, lambda text: None)
+    print(json.dumps([[row.key for row in way.rows if not row.ok] for way in ways]))
 
 
 if __name__ == "__main__":

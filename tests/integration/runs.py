@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes.scenarios import write
-from topologies.emulation.ownership import STATE, marked_processes
+from topologies.emulation.claims import STATE
+from topologies.emulation.ownership import marked_processes
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from experiments.watchchecks import NOT_ALONE
-from tests.background import Background, Job
 from tests.integration.guest.boot import in_guest
+from tests.jobs import Job, Jobs
 
 SCENARIO = """
 name: guest
@@ -34,10 +34,9 @@ RUN = Job(
 @pytest.mark.needs_root
 @pytest.mark.needs_ovs
 @pytest.mark.needs_guest
-@pytest.mark.beside(RUN)
 @pytest.mark.timeout(600)
-def test_netem_and_the_kernel_datapath_carry_a_run(background: Background) -> None:
-    result = json.loads((background.folder_of(RUN) / "run" / "result.json").read_text())
+def test_netem_and_the_kernel_datapath_carry_a_run(jobs: Jobs) -> None:
+    result = json.loads((jobs.folder_of(RUN) / "run" / "result.json").read_text())
     assert result["backend"] == {"impairer": "netem", "datapath": "kernel", "runtime": "namespace"}
     failed = {check["name"] for check in result["fidelity"]["checks"] if not check["ok"]}
     assert failed <= NOT_ALONE, result["fidelity"]["reasons"]  # it shares its host with other tests

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.background import Background, Job
 from tests.fakes.scenarios import tiny
 from tests.integration.runs import lines_of, spanlab
+from tests.jobs import Job, Jobs
 
 KILLED_AFTER_S = 60
 SWEEP: dict[str, Any] = {
@@ -44,8 +44,8 @@ RECORD = Job(
 
 
 @pytest.fixture(scope="module")
-def folder(background: Background) -> Path:
-    return background.folder_of(RECORD)
+def folder(jobs: Jobs) -> Path:
+    return jobs.folder_of(RECORD)
 
 
 pytestmark = [
@@ -53,7 +53,6 @@ pytestmark = [
     pytest.mark.thorough,
     pytest.mark.needs_root,
     pytest.mark.needs_ovs,
-    pytest.mark.beside(RECORD),
     pytest.mark.timeout(1500),
 ]
 

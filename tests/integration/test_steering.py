@@ -17,7 +17,8 @@ import pytest
 
 from tests.fakes.scenarios import write
 from tests.integration.runs import ENVIRONMENT, Run, command_of, eventually, spanlab
-from topologies.emulation.ownership import STATE, marked_processes
+from topologies.emulation.claims import STATE
+from topologies.emulation.ownership import marked_processes
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.needs_ovs, pytest.mark.slow]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from topologies.emulation.containers.engine import can_start, running_engine
 from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.kernel import private_network
 from topologies.emulation.netem import NetemImpairer
+from topologies.emulation.ownership import owned_folder
 from topologies.emulation.priority import prefix
 
 COMMANDS = {
@@ -70,7 +72,13 @@ class Capabilities:
 
 def probe() -> Capabilities:
     """Probe the machine; needs root for a full answer, leaves nothing behind."""
-    root = os.geteuid() == 0
+    if os.geteuid():
+        return _probe(root=False)
+    with owned_folder(f"probe-{secrets.token_hex(3)}"):  # whatever may end it
+        return _probe(root=True)
+
+
+def _probe(*, root: bool) -> Capabilities:
     missing = []
     if not root:
         missing.append("root: run it again with sudo")

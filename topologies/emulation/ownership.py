@@ -1,125 +1,166 @@
 """What belongs to which run, and the removal of what dead runs left.
 
 Everything a run starts inherits its mark in the environment, and everything it stores outside its
-run folder lies in one folder of that name. Networks need no mark: they live in namespaces that go
-with the last process inside. Containers carry the run's id in a label, too.
+run folder lies in one folder of that name (`claims`). Networks need no mark: they live in
+namespaces that go with the last process inside. Containers carry the run's id in a label, too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from topologies.emulation.claims import claim, claims, gate, is_dead
 from topologies.emulation.priority import restore
 
 MARK = "SPANLAB_RUN"
-STATE = Path("/run/spanlab")
-STARTING_S = 5.0
-"""How long a folder without an owner is left alone."""
+_END_TIMEOUT_S = 5.0
+_HALVES = "-record"
+"""Ends the name of a run's claim on its run folder, which outlives its network."""
 
 
 @contextmanager
 def owned_folder(run: str) -> Iterator[Path]:
-    """Mark this process and all it starts as the run's; yield a private folder for its sockets."""
-    folder = STATE / run
-    folder.mkdir(parents=True, mode=0o700)
-    (folder / ".owner").write_text(_identity(os.getpid()))
-    (folder / ".owner").rename(folder / "owner")  # never seen half written
-    os.environ[MARK] = run
+    """Mark this process and all it starts as the run's; yield a private folder for its sockets.
+
+    What is started keeps its temporary files there, too; what nobody has ended by then ends with
+    the block.
+    """
+    tempfile.gettempdir()  # this process's own place, known from now on, stays what it is
+    with claim(run) as folder:
+        (folder / "tmp").mkdir()
+        with _variables({MARK: run, "TMPDIR": str(folder / "tmp")}):
+            try:
+                yield folder
+            finally:
+                end_marked(run)
+
+
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
-        yield folder
+        yield
     finally:
-        del os.environ[MARK]
-        shutil.rmtree(folder, ignore_errors=True)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
-def living_runs() -> list[tuple[Path, int]]:
-    """Return the private folder and the owner's process of every run that lives."""
-    found = []
-    for folder in sorted(STATE.glob("*")) if STATE.is_dir() else []:
-        try:
-            owner = (folder / "owner").read_text()
-            if owner == _identity(int(owner.split()[0])):
-                found.append((folder, int(owner.split()[0])))
-        except (OSError, ValueError, IndexError):
-            continue  # just starting, or just ending
-    return found
+@contextmanager
+def half_written(folder: Path, run: str) -> Iterator[None]:
+    """Let what a run has half written in its run folder be found, should it be killed."""
+    with claim(f"{run}{_HALVES}") as place:
+        stat = folder.stat()
+        (place / _HALVES).write_text(f"{stat.st_dev} {stat.st_ino} {folder.resolve()}")
+        yield
 
 
 @dataclass
 class Reaped:
-    """What `reap` removed."""
+    """What `reap` did.
+
+    Attributes:
+        runs: that were dead, of which nothing is left.
+        processes: that were theirs and still ran.
+        waiting: runs of which something is left that cannot be removed now, and why.
+    """
 
     runs: list[str] = field(default_factory=list)
     processes: int = 0
+    waiting: dict[str, str] = field(default_factory=dict)
 
 
 def reap() -> Reaped:
-    """End the processes and remove what else is left of runs whose owner is dead; nothing else."""
+    """End the processes and remove what else is left of runs whose owner is dead; nothing else.
+
+    Several may do so at once, and beside runs that start: they take turns.
+    """
     from topologies.emulation.containers.remains import clear  # it needs this module itself
 
     reaped = Reaped()
-    for folder in sorted(STATE.glob("*")) if STATE.is_dir() else []:
-        if not folder.is_dir() or _owner_lives(folder):
-            continue
-        reaped.processes += end_marked(folder.name)
-        restore(folder)
-        clear(folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        reaped.runs.append(folder.name)
+    if not claims():
+        return reaped
+    with gate():
+        for folder in filter(is_dead, claims()):
+            reaped.processes += end_marked(folder.name)
+            restore(folder)
+            if why := clear(folder):
+                reaped.waiting[folder.name] = why
+                continue
+            _remove_halves(folder / _HALVES)
+            shutil.rmtree(folder, ignore_errors=True)
+            if (run := folder.name.removesuffix(_HALVES)) not in reaped.runs:
+                reaped.runs.append(run)
     return reaped
 
 
 def marked_processes(run: str, name: str = MARK) -> list[int]:
     """Return the processes that carry a run's mark, this one left out."""
     mark = f"{name}={run}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
-            continue
-        try:
-            environment = (entry / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # ended meanwhile, or the kernel's own
-        if mark in environment:
-            found.append(int(entry.name))
-    return found
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+    return [pid for pid in pids if pid != os.getpid() and _carries(pid, mark)]
 
 
 def end_marked(run: str, name: str = MARK) -> int:
     """Kill the processes that carry a run's mark and wait for them; return how many there were."""
     ended = set()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + _END_TIMEOUT_S
     while (left := marked_processes(run, name)) and time.monotonic() < deadline:
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-                ended.add(pid)
-            except ProcessLookupError:
-                pass
+        ended |= {pid for pid in left if _kill(pid, f"{name}={run}".encode())}
         time.sleep(0.02)
     return len(ended)
 
 
-def _owner_lives(folder: Path) -> bool:
+def _remove_halves(record: Path) -> None:
+    """Remove what has no name of its own yet from a run folder, if that is still the same one."""
     try:
-        owner = (folder / "owner").read_text()
-        return owner == _identity(int(owner.split()[0]))
-    except (OSError, ValueError, IndexError):
-        # Not yet written by a run that starts now, or half removed by one that ends.
-        return folder.exists() and time.time() - folder.stat().st_mtime < STARTING_S
+        device, inode, path = record.read_text().split(" ", 2)
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return
+    try:
+        stat = os.fstat(folder)
+        if (str(stat.st_dev), str(stat.st_ino)) != (device, inode):
+            return
+        for name in [entry.name for entry in os.scandir(folder)]:
+            if name.startswith(".") and name.endswith(".part"):
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
-def _identity(pid: int) -> str:
-    """Return a process id with its start time, which together never come twice."""
+def _kill(pid: int, mark: bytes) -> bool:
+    """Kill the process of that number if it carries a mark; never one that took its number over."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if not _carries(pid, mark):
+            return False
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(process)
+    return True
+
+
+def _carries(pid: int, mark: bytes) -> bool:
+    try:
+        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
-        return f"{pid} dead"
-    return f"{pid} {fields[19]}"
+        return False  # ended meanwhile, or the kernel's own

@@ -12,9 +12,11 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from topologies.emulation.claims import gate
 
 PROBER, SOFT_INTERRUPTS, SWITCH, RELAY = 3, 4, 5, 10
 """Priorities under SCHED_FIFO. What carries packets precedes what sends them: ping spins."""
@@ -39,21 +41,23 @@ def take(priority: int) -> None:
 
 @contextmanager
 def urgent_soft_interrupts(folder: Path) -> Iterator[None]:
-    """Give ksoftirqd real-time priority; ``folder`` remembers it for `restore`.
+    """Give ksoftirqd real-time priority; ``folder``, a claim, remembers it for `restore`.
 
     A thread that somebody else has given a priority keeps it.
     """
-    ordinary = [
-        pid for pid in _soft_interrupt_threads() if os.sched_getscheduler(pid) == os.SCHED_OTHER
-    ]
-    (folder / _RECORD).write_text(" ".join(map(str, ordinary)))
-    try:
+    with gate():
+        ordinary = [
+            pid for pid in _soft_interrupt_threads() if os.sched_getscheduler(pid) == os.SCHED_OTHER
+        ]
+        _remember(folder / _RECORD, ordinary)
         with contextlib.suppress(OSError):
             for pid in ordinary:
                 os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(SOFT_INTERRUPTS))
+    try:
         yield
     finally:
-        restore(folder)
+        with gate():
+            restore(folder)
 
 
 @contextmanager
@@ -76,12 +80,29 @@ def wakeful_processors() -> Iterator[None]:
 
 
 def restore(folder: Path) -> None:
-    """Make ordinary again what a run's folder remembers, if it remembers anything."""
+    """Make ordinary again what a run's folder remembers; only who has the `gate` may do so.
+
+    While another run needs it still, that one remembers it from now on.
+    """
     record = folder / _RECORD
-    remembered = record.read_text().split() if record.exists() else []
-    for pid in set(_soft_interrupt_threads()) & set(map(int, remembered)):
-        os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
+    remembered = _pids(record)
+    others = [it for it in folder.parent.glob(f"*/{_RECORD}") if it != record]
+    if others:
+        _remember(others[0], _pids(others[0]) | remembered)
+    else:
+        for pid in set(_soft_interrupt_threads()) & remembered:
+            os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
     record.unlink(missing_ok=True)
+
+
+def _pids(record: Path) -> set[int]:
+    return set(map(int, record.read_text().split())) if record.exists() else set()
+
+
+def _remember(record: Path, pids: Iterable[int]) -> None:
+    draft = record.with_name(f".{record.name}")
+    draft.write_text(" ".join(map(str, sorted(pids))))
+    draft.rename(record)
 
 
 def _soft_interrupt_threads() -> list[int]:

@@ -15,8 +15,8 @@ from experiments.sweep.conduct import Swept, sweep
 from experiments.sweep.ended import Ended
 from experiments.sweep.points import Point
 from experiments.sweep.worker import packed, unpack
+from tests.beside.dask_cluster import Cluster
 from tests.fakes.sweeps import LOSS, Made, Nobody, made_on_a_worker, write_sweep
-from tests.integration.dask_cluster import Cluster
 
 pytestmark = pytest.mark.slow
 

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from experiments import durable
 from experiments.errors import RunFailed
 from experiments.sweep import store
 from experiments.sweep.conduct import Swept, sweep
@@ -165,12 +166,12 @@ def test_a_line_without_room_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     path = tmp_path / "ledger"
-    store.append(path, b"first\n")
+    durable.append(path, "first")
     monkeypatch.setattr("os.fsync", fails)
     with pytest.raises(OSError, match="No space"):
-        store.append(path, b"second\n")
+        durable.append(path, "second")
     with pytest.raises(OSError, match="No space"):
-        store.replace(path, b"other")
+        durable.write(path, "other")
     assert path.read_bytes() == b"first\n"
     assert [it.name for it in tmp_path.iterdir()] == ["ledger"]
 
@@ -178,15 +179,15 @@ def test_a_line_without_room_leaves_nothing(
 def test_a_full_disk_is_said_and_what_ended_stays_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = store.append
+    written = durable.append
 
-    def append(path: Path, line: bytes) -> None:
+    def append(path: Path, line: str) -> None:
         if Ended.from_json(line).index == 2:
             raise OSError(28, "No space left on device")
         written(path, line)
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, "append", append)
+        patched.setattr(durable, "append", append)
         with pytest.raises(RunFailed, match=r"No space left.*it goes on where it stopped"):
             conduct(tmp_path, Made())
     assert rows(tmp_path, "select count(distinct point) from points") == [(2,)]

@@ -161,18 +161,19 @@ def containers(
         remove(engine, run)
 
 
-def remove(engine: Engine, run: str) -> int:
-    """Remove every container of a run, and none else; return how many.
+def remove(engine: Engine, run: str) -> bool:
+    """Remove every container of a run, and none else; return whether the engine could be asked.
 
-    An engine that does not answer has none that run; what it remembers of them stays.
+    One that does not answer has none that run; what it remembers of them stays.
     """
-    with contextlib.suppress(EmulationError, OSError):
-        label = f"label={LABEL}={run}"
-        names = engine.ask("ps", "--all", "--quiet", "--no-trunc", "--filter", label).split()
+    label = ("--filter", f"label={LABEL}={run}")
+    try:
+        names = engine.ask("ps", "--all", "--quiet", "--no-trunc", *label, timeout_s=10).split()
         if names:
             engine.ask("rm", "--force", "--volumes", *names)
-        return len(names)
-    return 0
+    except (EmulationError, OSError):
+        return False
+    return True
 
 
 def _options(plan: Plan, limits: Limits, run: str) -> list[str]:

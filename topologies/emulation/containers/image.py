@@ -8,6 +8,7 @@ packages (debootstrap).
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -15,14 +16,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from topologies.emulation.containers.engine import Engine
-from topologies.emulation.containers.slots import alone
+from topologies.emulation.containers.slots import CACHE, alone
 from topologies.emulation.errors import EmulationError, MachineError
+from topologies.emulation.ownership import MARK
 
 NAME = "spanlab-rank"
 BASES = {"debian": "debian:{}-slim", "ubuntu": "ubuntu:{}"}
 """By the ID of /etc/os-release, what registries call a release."""
 _PULL_TIMEOUT_S, _BOOTSTRAP_TIMEOUT_S, _BUILD_TIMEOUT_S = 180.0, 900.0, 900.0
 _HALF_MADE = "half-made-"
+"""Begins the names of folders in the cache; the id of the run that makes one follows."""
 _TAIL_LINES = 8
 
 
@@ -46,8 +49,8 @@ def rank_image(engine: Engine, dockerfile: Path, stage: Callable[[str], None]) -
                 _run(
                     "docker build",
                     engine.command(
-                        *("build", "--network", "host", "--build-arg", f"BASE={base}"),
-                        *("--tag", image, "-"),
+                        *("build", "--force-rm", "--network", "host"),
+                        *("--build-arg", f"BASE={base}", "--tag", image, "-"),
                     ),
                     _BUILD_TIMEOUT_S,
                     stdin=text,
@@ -86,6 +89,12 @@ def _base(engine: Engine, base: str, release: str, stage: Callable[[str], None])
     return local
 
 
+def forget_half_made(run: str) -> None:
+    """Remove what a run that was killed had not made whole."""
+    for left in CACHE.glob(f"{_HALF_MADE}{run}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def _archive(release: str, base: str, unreachable: str) -> Path:
     """Return an archive of the distribution's smallest root that has Python; kept in the cache."""
     with alone(f"base-{release}.tar") as archive:
@@ -96,10 +105,10 @@ def _archive(release: str, base: str, unreachable: str) -> Path:
                 f"the containers' base {base} cannot be had from a registry ({unreachable}), nor "
                 "made from packages: apt-get install debootstrap"
             )
-        for left in archive.parent.glob(f"{_HALF_MADE}*"):  # by one that was stopped
-            shutil.rmtree(left, ignore_errors=True)
         with TemporaryDirectory(
-            prefix=_HALF_MADE, dir=archive.parent, ignore_cleanup_errors=True
+            prefix=f"{_HALF_MADE}{os.environ[MARK]}-",
+            dir=archive.parent,
+            ignore_cleanup_errors=True,
         ) as place:
             root, part = Path(place) / "root", Path(place) / archive.name
             # Its mounts and its processes go with it, whatever ends it.

@@ -17,6 +17,7 @@ from typing import Any
 from zlib import crc32
 
 from topologies.emulation.carrier import Carrier
+from topologies.emulation.claims import STATE
 from topologies.emulation.errors import ImpairmentError
 from topologies.emulation.impairer import Counters
 from topologies.emulation.netem.stages import (
@@ -27,7 +28,7 @@ from topologies.emulation.netem.stages import (
 )
 from topologies.emulation.netem.tc import Tc
 from topologies.emulation.netem.way import Way
-from topologies.emulation.ownership import MARK, STATE
+from topologies.emulation.ownership import MARK
 from topologies.emulation.replay import Replay
 from topologies.linkstate import ETHERNET_HEADER, Duplex, LinkState
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -12,11 +11,9 @@ from typing import Any
 import pytest
 
 from tests.fakes.scenarios import tiny
-from tests.integration.runs import ENVIRONMENT, ROOT, Run, command_of, eventually, name_of, spanlab
-from topologies.emulation.containers import cgroup
-from topologies.emulation.containers.container import LABEL
-from topologies.emulation.containers.engine import cgroup_parent, open_engine, running_engine
-from topologies.emulation.ownership import owned_folder
+from tests.integration.contained import groups_left, in_containers, inside
+from tests.integration.runs import ROOT, Run, command_of, eventually, name_of, spanlab
+from topologies.emulation.containers.engine import running_engine
 
 pytestmark = [
     pytest.mark.needs_root,
@@ -28,10 +25,6 @@ pytestmark = [
 
 Start = Callable[..., Run]
 BUILD_S = 600.0
-
-
-def in_containers(**limits: Any) -> dict[str, Any]:
-    return {"emulate__runtime": {"name": "docker", **limits}}
 
 
 @pytest.fixture(scope="module")
@@ -52,25 +45,6 @@ def begin(run: Run, start: Start) -> Start:
         return start(**{**in_containers(), **changes})
 
     return begin
-
-
-def inside(run: Run) -> list[int]:
-    """Return a run's processes inside containers: launchers and ranks."""
-    return [pid for pid in run.marked() if contained(pid)]
-
-
-def contained(pid: int) -> bool:
-    """Ask whether a process is in another mount namespace and runs a launcher or a rank."""
-    try:
-        apart = Path(f"/proc/{pid}/ns/pid").readlink() != Path("/proc/self/ns/pid").readlink()
-    except OSError:
-        return False
-    return apart and "-m workloads" in command_of(pid).replace("-BIm", "-m")
-
-
-def groups_left(run: Run) -> list[Path]:
-    name = cgroup_parent(run.name)
-    return [*cgroup.ROOT.glob(name), *cgroup.ROOT.glob(f"*/{name}")]
 
 
 def failed(run: Run) -> str:
@@ -188,51 +162,6 @@ def test_an_engine_that_dies_ends_the_run_and_is_named(begin: Start) -> None:
     (engine,) = (pid for pid in run.marked() if name_of(pid) == "dockerd")
     os.kill(engine, signal.SIGKILL)
     assert "Docker engine" in failed(run)
-
-
-def test_what_a_killed_run_leaves_of_its_containers_is_cleaned(begin: Start) -> None:
-    bystander = begin()
-    bystander.wait_step(5)
-    run = begin()
-    run.wait_step(5)
-    others = inside(bystander)
-    assert inside(run)
-    run.process.kill()
-    run.process.wait()
-    done = spanlab("clean", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["runs"] == [run.name]
-    run.end()
-    assert run.left_behind() == []
-    assert groups_left(run) == []
-    assert inside(bystander) == others
-    reached = max(step["step"] for step in bystander.steps)
-    bystander.wait_step(reached + 2)
-
-
-@pytest.mark.thorough
-def test_on_an_engine_that_runs_already_only_the_dead_runs_containers_go(
-    begin: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with (
-        owned_folder(f"test-{os.getpid()}") as folder,
-        open_engine(folder, tmp_path / "engine.log") as engine,
-    ):
-        monkeypatch.setitem(ENVIRONMENT, "DOCKER_HOST", engine.address)
-        run = begin()
-        run.wait_step(5)
-        up = next(event for event in run.events if event["kind"] == "containers up")
-        assert up["engine"]["own"] is False
-        stranger = engine.ask("create", "--label", f"{LABEL}=somebody", up["image"], "true")
-        run.process.kill()
-        run.process.wait()
-        assert len(engine.ask("ps", "--all", "--quiet").split()) == 3
-        done = spanlab("clean", "--json")
-        assert json.loads(done.stdout)["runs"] == [run.name]
-        run.end()
-        assert run.left_behind() == []
-        assert engine.ask("ps", "--all", "--quiet", "--no-trunc") == stranger
-        engine.ask("rm", stranger)
 
 
 def test_without_docker_nothing_is_built(run: Run, tmp_path: Path) -> None:

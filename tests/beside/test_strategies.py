@@ -9,7 +9,11 @@ import pytest
 
 from tests.integration.runs import Run
 
-pytestmark = [pytest.mark.needs_root, pytest.mark.needs_ovs, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.needs_root,
+    pytest.mark.needs_ovs,
+    pytest.mark.slow,
+]
 
 TWO_EACH = {f"network__campuses__{campus}__workers": 2 for campus in ("west", "east")}
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

@@ -9,7 +9,11 @@ import pytest
 
 from tests.integration.runs import Run
 
-pytestmark = [pytest.mark.needs_root, pytest.mark.needs_ovs, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.needs_root,
+    pytest.mark.needs_ovs,
+    pytest.mark.slow,
+]
 
 Start = Callable[..., Run]
 STAR = {"kind": "star", "rate": "1 Gbit/s"}

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.runs import Run, eventually, spanlab
-from topologies.emulation.ownership import STATE
+from tests.integration.runs import Run
+from topologies.emulation.claims import STATE
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.needs_ovs, pytest.mark.slow]
 
@@ -70,7 +70,7 @@ def test_a_worker_that_hangs_fails_the_run_within_its_timeout(start: Start) -> N
     "signals",
     [
         pytest.param([signal.SIGINT], id="SIGINT", marks=pytest.mark.thorough),
-        pytest.param([signal.SIGTERM], id="SIGTERM"),
+        pytest.param([signal.SIGTERM], id="SIGTERM", marks=pytest.mark.thorough),
         pytest.param([signal.SIGHUP], id="SIGHUP", marks=pytest.mark.thorough),
         pytest.param([signal.SIGINT] * 3, id="impatient"),
     ],
@@ -88,7 +88,14 @@ def test_a_run_that_is_told_to_stop_stops_cleanly(
     assert max(step["step"] for step in run.steps) >= 5
 
 
-@pytest.mark.parametrize("wait_s", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize(
+    "wait_s",
+    [
+        pytest.param(0.0, marks=pytest.mark.thorough),
+        0.4,
+        pytest.param(1.0, marks=pytest.mark.thorough),
+    ],
+)
 def test_a_run_may_be_stopped_while_the_network_comes_up(start: Start, wait_s: float) -> None:
     run = start()
     state = STATE / run.name
@@ -110,41 +117,6 @@ def test_a_dead_relay_spoils_the_run_and_its_span_is_named(start: Start) -> None
     result = ended(run, "failed", TIMEOUT_S + TEARDOWN_S)
     assert "west-east" in result["error"]
     assert [phase["name"] for phase in result["phases"]] == ["aged"]
-
-
-def test_what_a_killed_run_leaves_is_cleaned_and_nothing_else(start: Start) -> None:
-    bystander = start()
-    run = start()
-    for other in (bystander, run):
-        other.wait_step(5)
-    assert len(run.marked()) > 5
-    run.process.kill()
-    run.process.wait()
-    done = spanlab("clean", "--json")
-    assert done.returncode == 0, done.stderr
-    assert run.name in json.loads(done.stdout)["runs"]
-    assert bystander.name not in json.loads(done.stdout)["runs"]
-    run.end()
-    assert run.left_behind() == []
-    assert not (run.folder / "result.json").exists()
-    assert run.steps, "whole lines, up to the end"
-    reached = max(step["step"] for step in bystander.steps)
-    bystander.wait_step(reached + 2)
-    bystander.process.send_signal(signal.SIGTERM)
-    ended(bystander, "interrupted", TEARDOWN_S)
-
-
-def test_most_of_a_killed_run_ends_by_itself(start: Start) -> None:
-    run = start()
-    run.wait_step(5)
-    run.process.kill()
-    run.process.wait()
-    try:
-        eventually(lambda: not run.marked(), 5.0, "the run's processes")
-    finally:
-        assert spanlab("clean").returncode == 0
-    run.end()
-    assert run.left_behind() == []
 
 
 @pytest.mark.parametrize(

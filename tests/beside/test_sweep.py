@@ -14,11 +14,15 @@ from typing import Any
 
 import pytest
 
+from tests.beside.dask_cluster import Cluster
 from tests.fakes.scenarios import tiny
-from tests.integration.dask_cluster import Cluster
 from tests.integration.runs import ENVIRONMENT, children_of, eventually, lines_of, spanlab
 
-pytestmark = [pytest.mark.needs_root, pytest.mark.needs_ovs, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.needs_root,
+    pytest.mark.needs_ovs,
+    pytest.mark.slow,
+]
 
 DELAY, LOSS = "network.spans.*.delay", "network.spans.*.loss"
 SHORT = tiny(
@@ -139,7 +143,7 @@ def test_a_point_that_fails_stops_no_other(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_ends_a_sweep_and_room_lets_it_go_on(tmp_path: Path) -> None:
-    source = write_sweep(tmp_path)
+    source = write_sweep(tmp_path, vary={DELAY: ["1 ms", "5 ms"]})
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "none", disk], check=True)
@@ -153,7 +157,7 @@ def test_a_full_disk_ends_a_sweep_and_room_lets_it_go_on(tmp_path: Path) -> None
         done = spanlab("sweep", source, "--out", disk / "out", "--json")
         assert done.returncode == 0, done.stderr
         assert lines_of(disk / "out" / "ended.jsonl")[: len(ended)] == ended
-        assert json.loads(done.stdout)["finished"] == 3
+        assert json.loads(done.stdout)["finished"] == 2
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
 
@@ -170,7 +174,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 def test_nothing_is_lost_with_a_worker_that_is_killed(
     tmp_path: Path, cluster: Cluster, start: Callable[..., Sweep]
 ) -> None:
-    source = write_sweep(tmp_path, vary={DELAY: ["1 ms", "2 ms", "5 ms", "10 ms", "20 ms"]})
+    source = write_sweep(tmp_path, vary={DELAY: ["1 ms", "2 ms", "5 ms", "10 ms"]})
     victim, survivor = cluster.worker("victim"), cluster.worker("survivor")
     sweep = start(source, "--cluster", cluster.address)
 
@@ -185,13 +189,13 @@ def test_nothing_is_lost_with_a_worker_that_is_killed(
     victim.wait()
     told, said = sweep.end()
     assert sweep.process.returncode == 0, said
-    assert json.loads(told)["finished"] == 5
-    assert sorted(run["index"] for run in sweep.ledger) == [0, 1, 2, 3, 4]
+    assert json.loads(told)["finished"] == 4
+    assert sorted(run["index"] for run in sweep.ledger) == [0, 1, 2, 3]
     assert survivor.poll() is None
     rows = asked(sweep.out, "select count(*) n, count(distinct point) p from points")
-    assert rows == [{"n": 5, "p": 5}]
+    assert rows == [{"n": 4, "p": 4}]
     manifests = [json.loads(it.read_text()) for it in sweep.out.glob("points/*/manifest.json")]
-    assert len({manifest["run"] for manifest in manifests}) == 5
+    assert len({manifest["run"] for manifest in manifests}) == 4
 
 
 def test_a_scheduler_that_is_not_there_is_said(tmp_path: Path) -> None:
