@@ -30,7 +30,7 @@ def _distribution(value: object) -> object:
 class ComputeSpec(FileModel):
     """Forward and backward time of a step on the accelerators."""
 
-    mean: Duration = Field(description="of a step, over all steps")
+    mean: Duration = Field(gt=0, description="of a step, over all steps")
     distribution: Annotated[
         str, BeforeValidator(_distribution), Field(json_schema_extra={"enum": [*DISTRIBUTIONS]})
     ] = Field(default="fixed", description="how steps differ around the mean")

@@ -23,7 +23,7 @@ from experiments.taskspec import TaskSpec, task_of
 from experiments.timeline import MOVES, TimelineEvent
 from topologies.catalogue import Catalogue, bundled
 from topologies.errors import NetworkError
-from topologies.files import FileError, FileModel, read_model, read_yaml
+from topologies.files import FileError, FileModel, inside, read_model, read_yaml
 from topologies.spec import Name, NetworkSpec
 from topologies.suggest import names_of, one_of, unknown
 from topologies.units import Duration, Rate, Size
@@ -307,5 +307,7 @@ def load_scenario(path: Path) -> Scenario:
     if path.is_dir():
         raise FileError(f"{path}: is a folder; name a scenario file, such as {path}/lab.yaml")
     beside = path.with_name("catalogue.yaml")
-    more = {"catalogue": read_yaml(beside)} if beside.is_file() and beside != path else None
+    if beside == path or not beside.is_file():
+        return read_model(path, Scenario)
+    more = {"catalogue": read_yaml(inside(path.parent, beside.name, str(path)))}
     return read_model(path, Scenario, more)

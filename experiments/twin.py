@@ -212,6 +212,12 @@ def twin_of(scenario: Scenario) -> Twin:
             f"workload.gradients: {render(scenario.workload.gradients, 'size')} become "
             f"{gradient_bytes} B when emulated; choose a larger emulate.bytes"
         )
+    compute_ns = int(scenario.workload.compute * scale.time)
+    if compute_ns < 1:
+        raise NetworkError(
+            f"workload.compute: {render(scenario.workload.compute, 'duration')} vanish when "
+            "emulated; choose a larger emulate.time"
+        )
     bucket_bytes = max(1024, int(scenario.workload.bucket * scale.bytes))
     twin = Twin(
         graph=graph,
@@ -223,7 +229,7 @@ def twin_of(scenario: Scenario) -> Twin:
         },
         model=_model(scenario, gradient_bytes, bucket_bytes),
         bucket_bytes=bucket_bytes,
-        compute_ns=int(scenario.workload.compute * scale.time),
+        compute_ns=compute_ns,
         speeds=tuple(speed for campus in network.campuses.values() for speed in campus.speeds),
         variation=variation_of(scenario.workload.computing, scenario.workload.stragglers),
         outages=outages,

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import json
+import os
+import stat
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from topologies import plainyaml
 from topologies.errors import NetworkError
+from topologies.shown import harmless, one_line, short
 
-MAX_BYTES = 1 << 20
-MAX_DEPTH = 20
+MAX_FAULTS = 20
+"""That are said of one file; the rest is counted."""
+MAX_JSON_BYTES = 64 << 20
+"""Of what runs leave behind, which is longer than what people write."""
 
 T = TypeVar("T")
 
@@ -27,66 +33,83 @@ class FileModel(BaseModel):
 class FileError(NetworkError):
     """A file that cannot be accepted; the text names file, place, value and what is allowed."""
 
-
-class _Loader(yaml.SafeLoader):
-    """Safe loading without aliases, repeated keys or deep nesting."""
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self._depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(
-                problem="aliases (*name) are not allowed", problem_mark=self._next_mark()
-            )
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise yaml.MarkedYAMLError(
-                problem=f"nested deeper than {MAX_DEPTH} levels", problem_mark=self._next_mark()
-            )
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
-
-    def _next_mark(self) -> yaml.Mark:
-        mark: yaml.Mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-        return mark
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key.value, str):
-                continue  # refused below: not hashable
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f'"{key.value}" stands here twice; each name may be used once',
-                    problem_mark=key.start_mark,
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
+    def __init__(self, text: str) -> None:
+        """Take the text; what a terminal would act on in it is escaped."""
+        super().__init__(harmless(text))
 
 
 def read_yaml(path: Path) -> Any:
     """Return the plain data of a YAML file.
 
-    Raises FileError when it cannot be read, is larger than 1 MiB, or is not such YAML.
+    Raises FileError when it cannot be read or is not what `topologies.plainyaml` takes.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(raw) > MAX_BYTES:
-        raise FileError(f"{path}: is larger than {MAX_BYTES} bytes")
+        return plainyaml.load(_read(path, plainyaml.MAX_BYTES))
+    except plainyaml.YamlError as error:
+        where = f" line {error.line}, column {error.column}:" if error.line else ""
+        raise FileError(f"{one_line(str(path))}:{where} {short(str(error), 160)}") from None
+
+
+def inside(folder: Path, name: str, where: str) -> Path:
+    """Return the file in a folder, or below it, that another file names.
+
+    Raises FileError, after ``where``, for one that is not there, or is elsewhere: a file from a
+    stranger is to have nothing read but what came with it, not by a link either.
+    """
+    told = short(name, 40)
     try:
-        return yaml.load(raw.decode(), _Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
-        raise FileError(f"{path}:{where} {error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise FileError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from None
+        path = (folder / name).resolve(strict=True)
+        if path.is_relative_to(folder.resolve()) and path.is_file():
+            return folder / name
+    except (OSError, RuntimeError, ValueError):
+        raise FileError(f"{where}: there is no file {told!r} in {folder}") from None
+    raise FileError(f"{where}: {told!r} must be a file in {folder} or below; copy it there")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return what a program left in a JSON file, an object.
+
+    Raises FileError when it cannot be read, is larger than 64 MiB, or is no such JSON.
+    """
+    try:
+        found = as_json(_read(path, MAX_JSON_BYTES))
+    except ValueError as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"{one_line(str(path))}: is not JSON: {short(str(error), 160)}") from None
+    if not isinstance(found, dict):
+        raise FileError(f"{one_line(str(path))}: is not what a run writes")
+    return found
+
+
+def as_json(text: str | bytes) -> Any:
+    """Return the data of a JSON text; raises ValueError, also for what nests too deep to read."""
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _read(path: Path, most: int) -> bytes:
+    """Return the bytes of a file; raises FileError where there are more than ``most``."""
+    shown = one_line(str(path))
+    try:
+        with path.open("rb") as file:
+            if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
+                raise FileError(f"{shown}: is a device, not a file")
+            raw = file.read(most + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in its name
+        if isinstance(error, FileError):
+            raise
+        why = error.strerror if isinstance(error, OSError) else error
+        raise FileError(f"{shown}: cannot be read: {why}") from None
+    if len(raw) > most:
+        raise FileError(f"{shown}: is larger than {most} bytes")
+    return raw
 
 
 def read_model(path: Path, kind: type[T], more: dict[str, Any] | None = None) -> T:
@@ -110,16 +133,19 @@ def as_model(data: Any, kind: type[T], where: str) -> T:
     try:
         return TypeAdapter(kind).validate_python(data)
     except ValidationError as error:
-        faults = [_describe(fault, kind) for fault in error.errors(include_url=False)]
-        raise FileError("\n".join(f"{where}: {fault}" for fault in faults)) from None
+        found = error.errors(include_url=False)
+        faults = [one_line(_describe(fault, kind)) for fault in found[:MAX_FAULTS]]
+        if len(found) > MAX_FAULTS:
+            faults.append(f"and {len(found) - MAX_FAULTS} more faults")
+        raise FileError("\n".join(f"{one_line(where)}: {fault}" for fault in faults)) from None
 
 
 def _describe(fault: Any, kind: Any) -> str:
     """Say one fault as ``path: value: message``."""
-    where = ".".join(str(part) for part in fault["loc"] if part != "[key]")
+    where = ".".join(short(str(part)) for part in fault["loc"] if part != "[key]")
     if fault["type"] == "extra_forbidden":
         allowed = _keys_at(kind, fault["loc"][:-1])
-        near = get_close_matches(str(fault["loc"][-1]), allowed, n=1)
+        near = get_close_matches(str(fault["loc"][-1])[:64], allowed, n=1)
         hint = f'; did you mean "{near[0]}"?' if near else ""
         return f"{where}: unknown key; allowed: {', '.join(allowed)}{hint}"
     if fault["type"] == "missing":
@@ -133,9 +159,14 @@ def _describe(fault: Any, kind: Any) -> str:
     return f"{where}: {str(value)[:64]!r} {message}"
 
 
+@lru_cache(maxsize=32)
+def _schema_of(kind: Any) -> dict[str, Any]:
+    return TypeAdapter(kind).json_schema(by_alias=True)
+
+
 def _keys_at(kind: Any, location: tuple[str | int, ...]) -> list[str]:
     """Return the keys allowed where a location of an error points, from the generated schema."""
-    schema = TypeAdapter(kind).json_schema(by_alias=True)
+    schema = _schema_of(kind)
 
     def resolve(node: dict[str, Any]) -> dict[str, Any]:
         while "$ref" in node:

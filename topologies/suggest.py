@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from topologies.shown import short
+
 
 def unknown(kind: str, value: str, allowed: Iterable[str]) -> str:
     """Say that a name is not known, what is allowed, and the nearest match if there is one."""
     names = sorted(allowed)
-    near = get_close_matches(value, names, n=1)
+    near = get_close_matches(value[:64], names, n=1)
     hint = f'; did you mean "{near[0]}"?' if near else ""
-    return f'unknown {kind} "{value}"; allowed: {", ".join(names)}{hint}'
+    return f'unknown {kind} "{short(value)}"; allowed: {", ".join(names)}{hint}'
 
 
 def names_of(allowed: Iterable[str]) -> Any:

@@ -14,7 +14,12 @@ from experiments.scenario import Scenario
 
 def write_plan(path: Path, scenario: Scenario, plan: Plan) -> None:
     """Write the page of a plan."""
-    text = page(
+    write_page(path, plan_page(scenario, plan))
+
+
+def plan_page(scenario: Scenario, plan: Plan) -> str:
+    """Return the page of a plan."""
+    return page(
         "plan.html.j2",
         scenario=scenario,
         plan=plan,
@@ -27,7 +32,6 @@ def write_plan(path: Path, scenario: Scenario, plan: Plan) -> None:
         days=days,
         class_of=class_of,
     )
-    write_page(path, text)
 
 
 def class_of(coherence: float) -> str:

@@ -41,6 +41,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "measurements.md",
         "scoreboard.md",
         "published.md",
+        "security.md",
     ),
     "Help": ("faq.md", "contributing.md"),
 }

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from experiments.scenario import Scenario, load_scenario
 from experiments.sweep.quantity import EXPONENT, Quantity, quantity_of
-from topologies.files import FileError, FileModel, as_model, read_model
+from topologies.files import FileError, FileModel, as_model, inside, read_model
 from topologies.spec import Name
 
 MAX_RUNS = 100_000
@@ -119,5 +119,5 @@ def load_sweep(path: Path) -> tuple[SweepSpec, Scenario]:
         raise FileError(f"{path}: is a folder; name a sweep file")
     spec = read_model(path, SweepSpec)
     if isinstance(spec.scenario, str):
-        return spec, load_scenario(path.parent / spec.scenario)
+        return spec, load_scenario(inside(path.parent, spec.scenario, f"{path}: scenario"))
     return spec, as_model(spec.scenario, Scenario, f"{path}: scenario")

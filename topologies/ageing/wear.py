@@ -47,7 +47,10 @@ def draw_wear(plant: Plant, seed: int, span: str) -> Wear:
         return Wear(0, 0.0, damage)
     expected = plant.cuts / 1000 * plant.route_m / 1000 * plant.age_ns / YEAR_NS
     cuts = np.random.default_rng([seed, crc32(span.encode()), 1])
-    repairs, reached = 0, cuts.exponential()
-    while reached < expected:
-        repairs, reached = repairs + 1, reached + cuts.exponential()
-    return Wear(repairs, extra, damage)
+    repairs, reached = 0, 0.0
+    while True:  # many at a time: the worst cable has millions
+        at = reached + np.cumsum(cuts.exponential(size=1024))
+        before = int(np.searchsorted(at, expected))
+        repairs, reached = repairs + before, float(at[-1])
+        if before < len(at):
+            return Wear(repairs, extra, damage)

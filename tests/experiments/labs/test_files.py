@@ -72,7 +72,7 @@ def test_the_overview_knows_the_lab(lab: Lab) -> None:
         ("base_step_ms: 3 ms\n", "base_step_ms: '3 ms' is not a number: leave units out"),
         ("base_step_ms: yes\n", "is not a number"),
         ("base_step_ms: 0\n", "must be a number above 0"),
-        ("base_step_ms: .nan\n", "must be a number above 0"),
+        ("base_step_ms: .nan\n", "the number is not finite"),
         ("- 3\n", "must hold keys and numbers, such as base_step_ms: 12.5"),
         ("base_step_ms: [\n", "answers.yaml: line 2"),
     ],

@@ -89,7 +89,7 @@ def test_repetitions_have_seeds_of_their_own_the_same_for_every_point(tmp_path: 
 def test_the_scenario_may_be_a_file_beside_the_sweep(tmp_path: Path) -> None:
     write(tmp_path, tiny(name="beside"))
     assert points_of(tmp_path, scenario="lab.yaml")[0].scenario["name"] == "beside"
-    with pytest.raises(FileError, match=r"absent\.yaml: cannot be read"):
+    with pytest.raises(FileError, match=r"scenario: there is no file 'absent.yaml'"):
         points_of(tmp_path, scenario="absent.yaml")
 
 

@@ -1,0 +1,133 @@
+"""Values that break readers of files, and texts that break readers of YAML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TEXTS = (
+    *(
+        "",
+        " ",
+        "\n",
+        "\t",
+        "a\nb",
+        "\x1b[2J\x1b[31mred",
+        "\u202egnp.exe",
+        "\ufeff",
+        "\x85",
+        "\u2028",
+    ),
+    *("../../etc/passwd", "/etc/passwd", "a/b", ".", "..", "~", "~root", "-rf", "--help"),
+    *(
+        "$(id)",
+        "`id`",
+        "; id",
+        "| id",
+        "&& id",
+        "'; id #",
+        '"',
+        "'",
+        "\\",
+        "%s%n",
+        "{0}",
+        "{{7*7}}",
+    ),
+    *("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "]]>", "&amp;", "javascript:x"),
+    *("__class__", "__proto__", "constructor", "None", "null", "nan", "inf", "1e400", "-1", "0x10"),
+    *("step 0", "step -1", "step 999999", "step 1e3", "step ١", "٣ ms", "1_000 ms", "0 ms"),
+    *("1e999999999", "1/0", "0/1", "1e-999999999", "9" * 19 + " Tbit/s", "0." + "0" * 50 + "1 ns"),
+    *("292 years", "9223372036854775807 ns", "9007199254740993 B", "1 B", "1 ns", "1 bit/s"),
+    *("x" * 33, "x" * 5000, "ÿ" * 64, "𝔫𝔬𝔯𝔱𝔥", "ß", "İ", "a" + "\u0301" * 50),
+)
+NUMBERS = (
+    *(0, -1, 1, 2, 2**31, 2**32, 2**53 + 1, 2**63 - 1, -(2**63), 10**6, 10**9, 100_000),
+    *(0.0, -0.0, 1e-320, 1e-9, 0.5, 1 - 1e-16, 1e16, 1e308, -1e308, 1e-300),
+)
+OTHERS: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    [],
+    {},
+    [[]],
+    [{}],
+    {"": None},
+    [None],
+    {"a": {"b": 1}},
+)
+VALUES: tuple[Any, ...] = (*TEXTS, *NUMBERS, *OTHERS)
+
+SNIPPETS = (
+    *(b"&a ", b"*a", b"<<: ", b"!!python/object/apply:os.system ['id']", b"!!binary aGk=", b"!x "),
+    *(b"!!set {a}", b"!!omap [a: 1]", b"!!timestamp 2001-01-01", b"2001-01-01", b"2001-99-99"),
+    *(b"0o17", b"0777", b"0x1f", b"0b101", b"190:20:30", b".inf", b"-.INF", b".nan", b"1e400"),
+    *(
+        b"1.0e+400",
+        b"9" * 25,
+        b"9" * 5000,
+        b"1_0",
+        b"y",
+        b"no",
+        b"~",
+        b"? ",
+        b"- ",
+        b"? [a]\n: b\n",
+    ),
+    *(
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b"[" * 30,
+        b"{a: " * 30,
+        b"- " * 30,
+        b"'",
+        b'"',
+        b'"\\e[2J"',
+        b"|\n",
+        b">\n",
+    ),
+    *(
+        b'"\\u202e"',
+        b'"\\0"',
+        b'"\\ud800"',
+        b'"\\U0010ffff"',
+        b"\x00",
+        b"\x07",
+        b"\x1b[2J",
+        b"\x7f",
+    ),
+    *(
+        b"\xff",
+        b"\xfe\xff",
+        b"\xef\xbb\xbf",
+        b"\xed\xa0\x80",
+        b"\xc2\x85",
+        b"\xe2\x80\xa8",
+        b"\xf5",
+    ),
+    *(
+        b"---\n",
+        b"--- ",
+        b"...\n",
+        b"%YAML 1.1\n---\n",
+        b"%TAG ! x\n",
+        b"#",
+        b"\r",
+        b"\r\n",
+        b"\t",
+        b": ",
+    ),
+    *(
+        b"a: 1\n",
+        b"name: x\n",
+        b"seed: 1\n",
+        b"network: {}\n",
+        b"\n\n",
+        b"  ",
+        b"," * 50,
+        b"@",
+        b"`",
+    ),
+)
+"""Pieces of text put in where they do not belong."""
