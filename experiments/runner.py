@@ -71,12 +71,12 @@ def run_twin(
     machine = preflight(scenario, twin, bench.machine)
     name = secrets.token_hex(3)
     record = Record(out or default_folder(scenario.name, name), pages=pages)
-    manifest = manifest_of(scenario, source, name, twin, machine, live=live)
     course, outcome = Course(scenario, twin), Outcome()
     listening = Live(observer, record, outcome.checks) if live else None
     observer = listening or observer
     observer.begin(scenario.workload.steps)
     with half_written(record.folder, name), stop_on_signals() as ignore_signals:
+        manifest = manifest_of(scenario, source, name, twin, machine, live=live)
         record.write("manifest.json", manifest)
         try:
             with bench.place(scenario, twin, machine, name, record, observer.stage) as place:
