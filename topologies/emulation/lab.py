@@ -109,21 +109,19 @@ class Lab:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._net.stop()
+        self._abandon()
 
     def _abandon(self) -> None:
-        """Take down what was built; a shell may be in the middle of a command that was interrupted.
+        """End the shells; all else goes with them, with the switches and with the run's network.
 
-        Such a shell would refuse the commands of taking down, whose failure would hide the cause.
+        A shell may be in the middle of a command that was interrupted, and the switches may be
+        dead: who asked either of anything would wait, and hide the cause.
         """
-        nodes = list(self._net.values())
-        for node in nodes:
-            node.waiting = False
-        try:
-            self._net.stop()
-        except Exception:  # what is left goes with the run's network, and its shells
-            for node in nodes:
-                node.terminate()
+        for node in self._net.values():
+            if node.shell:
+                node.shell.kill()
+                node.shell.wait()
+                node.cleanup()
 
     @property
     def devices(self) -> dict[str, tuple[str, int]]:
