@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=9)
     parser.add_argument("--out", type=Path, default=Path("runs") / "chaos")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the run under way is ended, too
     asked.out.mkdir(parents=True, exist_ok=True)
     lines = asked.out / TRIALS
     known = {(it["seed"], it["number"]): it for it in read(lines)}
