@@ -145,12 +145,6 @@ class Lab:
         """Return the process, or the thread of one, whose network namespace is the host's."""
         return self._places[host]
 
-    @property
-    def keepers(self) -> dict[int, str]:
-        """The processes that keep hosts' networks, and of which hosts, in words."""
-        found = {pid: f"the network of {host}" for host, pid in self._there.items()}
-        return found | {self._keeper.pid: "the hosts' networks"}
-
     def popen(self, host: str, command: list[str], **options: Any) -> subprocess.Popen[str]:
         """Start a command on a host; it dies with this process."""
         prefix = ["setpriv", "--pdeathsig", "KILL", "mnexec", "-a", str(self.pid(host))]

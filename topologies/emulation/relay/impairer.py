@@ -116,6 +116,10 @@ class RelayImpairer:
         """See `Impairer.clocks`."""
         return {span: partial(_time_of, relay) for span, relay in self._relays.items()}
 
+    def processes(self) -> dict[str, int]:
+        """See `Impairer.processes`."""
+        return {span: relay.pid for span, relay in self._relays.items() if relay.pid}
+
     def deviations(self) -> dict[str, str]:
         """See `Impairer.deviations`; of a trace, the states to come are compared as well."""
         found = {span: relay.deviation for span, relay in self._relays.items()}
@@ -149,6 +153,7 @@ class _Relay:
         self._timeout_s = _LOAD_TIMEOUT_S
         self.asked: list[tuple[Any, Any, Any]] = []
         self._in_force: list[tuple[Any, Any, Any]] = []
+        self.pid = 0
 
     @property
     def deviation(self) -> str:
@@ -169,7 +174,7 @@ class _Relay:
         self._timeout_s = _ANSWER_TIMEOUT_S
         if answer["fault"]:
             raise ImpairmentError(f"span {self.span}: {answer['fault']}")
-        self._in_force = answer["states"]
+        self._in_force, self.pid = answer["states"], answer["pid"]
         return answer
 
     def close(self) -> None:
