@@ -118,6 +118,7 @@ def emulate(
     observer.stage("measuring the spans again")
     network.set_spans({span: twin.final[span] for span in twin.traces})  # replays have ended
     outcome.checks += network.measure("after training", twin.final)
+    outcome.checks.append(fidelity.check_closed(network.ways_out()))
     record.event("measured")
 
 
