@@ -212,9 +212,12 @@ def compare(
     from experiments.comparing import report
     from experiments.finished import read_run
     from experiments.repetitions import groups_of
+    from experiments.understood import understood
 
-    groups = groups_of([read_run(folder) for folder in runs], unfaithful=unfaithful)
-    found = report(groups, against, difference)
+    finished = [read_run(folder) for folder in runs]
+    with understood(runs[0].parent):
+        groups = groups_of(finished, unfaithful=unfaithful)
+        found = report(groups, against, difference)
     if as_json:
         print(json.dumps(found, indent=1))
     else:

@@ -34,7 +34,8 @@ def main() -> None:
     machine, logs = preflight(scenario, twin, probe()), Path(sys.argv[1])
     told = {}
     with private_network():
-        run("ip", "link", "add", "real0", "type", "dummy")
+        run("ip", "link", "add", "real0", "type", "veth", "peer", "real1")
+        run("ip", "link", "set", "real1", "up")
         run("ip", "addr", "add", "192.0.2.1/24", "dev", "real0")
         run("ip", "link", "set", "real0", "up")
         with (
@@ -48,7 +49,6 @@ def main() -> None:
 
             run("ip", "link", "add", "leak0", "type", "veth", "peer", "leak1")
             run("ip", "link", "set", "leak0", "netns", pid)
-            run("nsenter", f"--net={outside}", "true")
             run("ip", "link", "set", "leak1", "netns", outside)
             run("nsenter", f"--net={outside}", "ip", "link", "set", "leak1", "up")
             run(*within, "ip", "link", "set", "leak0", "up")
