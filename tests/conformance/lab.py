@@ -47,7 +47,7 @@ from topologies.linkstate import Duplex, LinkState
 
 SPAN = "west-east"
 AGENT = Path(__file__).with_name("agent.py")
-LATE_NS, STEADY, TAKES = MS, 0.03, 3
+LATE_NS, STEADY, TAKES = MS, 0.03, 2
 """A case in which senders were late with more than that share of their frames is taken again."""
 SETTLE_S = 0.15
 """Longer than whatever a frame waits for that is not in its state's delay and queue."""

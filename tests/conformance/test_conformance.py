@@ -71,6 +71,7 @@ pytestmark = [
 LIGHT_NS = {"here": 20 * MS, "guest": 50 * MS}
 """In which a span's switches tell that its link went down or came up; a guest has one slow
 processor for the span, the switches and whoever listens."""
+OTHERS = 4
 REFUSED = {"netem": {"lost by bits", "lost by a pattern"}, "relay": set[str]()}
 
 
@@ -210,17 +211,19 @@ def test_a_corrupted_frame_has_one_wrong_bit_and_no_valid_checksum(found: Any) -
         [int(frame, 16) for (frame,) in flow[way] if len(frame) == 2 * FAT_FRAME]
         for way in ("sent", "seen")
     )
-    intact, harmless, wrong, position = 0, 0, 0, 0
+    awaited = dict.fromkeys(sent)
+    intact, harmless, wrong = 0, 0, 0
     for came in seen:
-        # One whose header is wrong may not come this far: look for the next that this can be.
-        while (difference := came ^ sent[position]).bit_count() > 1:
-            position += 1
-        position += 1
-        intact += difference == 0
-        wrong += difference != 0
+        # One whose header is wrong may be lost, or may be overtaken as a switch asks what it is.
+        was = (
+            came if came in awaited else next(it for it in awaited if (came ^ it).bit_count() == 1)
+        )
+        del awaited[was]
+        intact += came == was
+        wrong += came != was
         # The first 14 bytes are Ethernet's, which no checksum of the datagram covers.
-        harmless += difference.bit_length() > 8 * (FAT_FRAME - 14)
-    missing = len(sent) - intact - wrong
+        harmless += (came ^ was).bit_length() > 8 * (FAT_FRAME - 14)
+    missing = len(awaited)
     assert wrong > 0
     assert wrong + missing == binomial(len(sent), 0.2)
     in_headers = 0.2 * HEADERS / FAT_FRAME
@@ -246,7 +249,8 @@ def test_a_full_queue_drops_its_tail(found: Any, name: str, holds: int) -> None:
     (flow,) = flows(found, name)
     came = arrivals(flow)
     assert holds - 1 <= len(came) <= holds + drained(flow) + 1
-    assert came[:holds] == list(range(holds))
+    # What hosts ask and answer about addresses may have taken a place.
+    assert came[: holds - OTHERS] == list(range(holds - OTHERS))
     frame_ns = FAT_FRAME * 8e9 / NARROW["rate_bps"]
     # Frames leave one by one; where a pause made some late, the median tells when the others left.
     sent, delays = {number: stamp for number, stamp, _ in flow["sent"]}, delays_ns(flow)

@@ -7,6 +7,7 @@ so, since the kernel's is kept per network namespace.
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -32,17 +33,17 @@ def open_vswitch(folder: Path) -> Iterator[int]:
     Raises EmulationError when a daemon does not come up.
     """
     folder.mkdir(parents=True)
-    database, socket = folder / "conf.db", folder / "db.sock"
+    database, server = folder / "conf.db", folder / "db.sock"
     subprocess.run(["ovsdb-tool", "create", database, SCHEMA], check=True)
     before = os.environ.get("OVS_RUNDIR")
     os.environ["OVS_RUNDIR"] = str(folder)
     daemons: list[subprocess.Popen[bytes]] = []
     try:
-        daemons.append(_daemon(folder, ["ovsdb-server", str(database), f"--remote=punix:{socket}"]))
-        _wait_for(socket, daemons[0], folder / "ovsdb-server.log")
+        daemons.append(_daemon(folder, ["ovsdb-server", str(database), f"--remote=punix:{server}"]))
+        _wait_for(server, daemons[0], folder / "ovsdb-server.log")
         subprocess.run(["ovs-vsctl", "--no-wait", "init"], check=True)
         # At real-time priority, so that frames are not late while training keeps the cores busy.
-        switch = ["ovs-vswitchd", f"unix:{socket}"]
+        switch = ["ovs-vswitchd", f"unix:{server}"]
         daemons.append(_daemon(folder, [*prefix(SWITCH), *switch]))
         _wait_for(folder / "vswitchd.ctl", daemons[1], folder / "ovs-vswitchd.log")
         yield daemons[1].pid
@@ -79,9 +80,19 @@ def _daemon(folder: Path, command: list[str]) -> subprocess.Popen[bytes]:
 
 
 def _wait_for(path: Path, daemon: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a daemon listens on its socket, which is there before that."""
     deadline = time.monotonic() + _START_TIMEOUT_S
-    while not path.exists():
+    while not _listens(path):
         if daemon.poll() is not None or time.monotonic() > deadline:
             tail = log.read_text(errors="replace")[-2000:]
             raise EmulationError(f"{log.stem} did not come up; the end of its log:\n{tail}")
         time.sleep(0.01)
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+    return True
