@@ -99,7 +99,8 @@ def read_run(folder: Path) -> FinishedRun:
 
 def _check_said(run: FinishedRun) -> None:
     """Raise what `understood` tells where what every reader of a run asks for is not there."""
-    for name in (run.result["run"], run.scenario["name"], run.verdict, run.result["headline"]):
+    headline = run.result.get("headline", "")
+    for name in (run.result["run"], run.scenario["name"], run.verdict, headline):
         if not isinstance(name, str):
             raise TypeError(f"{name!r} is no text")
     if not run.time > 0:

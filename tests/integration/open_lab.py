@@ -54,6 +54,8 @@ def main() -> None:
             run(*within, "ip", "link", "set", "leak0", "up")
             told["a device"] = network.ways_out()
             run(*within, "ip", "route", "add", "192.0.2.0/24", "dev", "leak0")
+            back = ("192.0.2.2", "dev", "leak1")
+            run("nsenter", f"--net={outside}", "ip", "route", "add", *back)
             run(*within, "ip", "addr", "add", "192.0.2.2/24", "dev", "leak0", "noprefixroute")
             told["a route that is answered"] = network.ways_out()
             run(*within, "ip", "link", "del", "leak0")

@@ -26,10 +26,9 @@ def test_what_is_opened_is_found(tmp_path: Path) -> None:
     assert told["nothing any more"] == []
     assert "west-w1 has the device leak0" in told["a device"]
     answered = told["a route that is answered"]
-    assert "west-w1: a route to 192.0.2.0/24 by leak0" in answered or any(
-        "192.0.2.0/255.255.255.0 by leak0" in it for it in answered
-    )
+    assert "west-w1: a route to 192.0.2.0/24 by leak0" in answered
     assert "west-w1 reaches this machine at 192.0.2.1" in answered
     assert "the switch port leak2 is of no cable of the run" in told["a port"]
     assert "the switches have the device leak2, whose other end is elsewhere" in told["a port"]
-    assert any("a route to 198.51.100.0" in it for it in told["a route of the switches"])
+    opened = told["a route of the switches"]
+    assert "the switches: a route to 198.51.100.0/24 by lo" in opened

@@ -30,7 +30,7 @@ FALLBACK = frozenset(
 )
 """Devices that some kernels put into every namespace; without a peer, they lead nowhere."""
 OWN_ROUTE = ipaddress.ip_network("10.0.0.0/8")
-_LINK_ONLY = (ipaddress.ip_network("fe80::/10"), ipaddress.ip_network("ff00::/8"))
+_LINK_ONLY = [ipaddress.ip_network(it) for it in ("fe80::/64", "ff00::/8")]
 
 T = TypeVar("T")
 
@@ -84,12 +84,9 @@ def routes_out(
     """Say which routes (device, network, whether by a gateway) lead further than the run's own."""
     for device, network, by_gateway in there:
         wanted = ipaddress.ip_network(network)
-        if device in own and not by_gateway and wanted in (own[device], *_LINK_ONLY, _FE80):
+        if device in own and not by_gateway and wanted in (own[device], *_LINK_ONLY):
             continue
         yield f"{place}: a route to {network} by {device}"
-
-
-_FE80 = ipaddress.ip_network("fe80::/64")
 
 
 def routes(net: Path) -> list[tuple[str, str, bool]]:
@@ -98,14 +95,16 @@ def routes(net: Path) -> list[tuple[str, str, bool]]:
     for line in (net / "route").read_text().splitlines()[1:]:
         device, target, gateway, *_, mask, _mtu, _window, _rtt = line.split()
         address, bits = (socket.inet_ntoa(bytes.fromhex(it)[::-1]) for it in (target, mask))
-        found.append((device, f"{address}/{bits}", int(gateway, 16) != 0))
+        network = str(ipaddress.ip_network(f"{address}/{bits}"))
+        found.append((device, network, int(gateway, 16) != 0))
     if (net / "ipv6_route").exists():
         for line in (net / "ipv6_route").read_text().splitlines():
             target, length, _, _, gateway, *_, flags, device = line.split()
             if device == "lo" or int(flags, 16) & _LOCAL:
                 continue
             address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(target))
-            found.append((device, f"{address}/{int(length, 16)}", int(gateway, 16) != 0))
+            network = f"{address}/{int(length, 16)}"
+            found.append((device, network, int(gateway, 16) != 0))
     return found
 
 
