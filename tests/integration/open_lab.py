@@ -27,6 +27,13 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True)
 
 
+def listeners(*within: str) -> list[str]:
+    """Return the addresses at which anything listens for TCP or UDP in a namespace."""
+    command = [*within, "ss", "-Hltun"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return [line.split()[4].rpartition(":")[0] for line in done.stdout.splitlines()]
+
+
 def main() -> None:
     """Print what is found of a closed lab, and of each way that is opened in turn."""
     scenario = scenario_of(tiny(timeline=[]))
@@ -46,6 +53,9 @@ def main() -> None:
             pid, outside = str(lab.pid(HOST)), f"/proc/{os.getpid()}/fd/{network.outside}"
             within = ("mnexec", "-a", pid)
             told["nothing"] = network.ways_out()
+            told["listeners of the run"] = listeners()
+            told["listeners of the machine"] = listeners("nsenter", f"--net={outside}")
+            told["listeners of a host"] = listeners(*within)
 
             run("ip", "link", "add", "leak0", "type", "veth", "peer", "leak1")
             run("ip", "link", "set", "leak0", "netns", pid)

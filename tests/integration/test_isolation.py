@@ -1,4 +1,4 @@
-"""The emulated network leads nowhere, and where a fault opens it, that is found."""
+"""The emulated network leads nowhere, nobody listens but on loopback, and faults are found."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def test_what_is_opened_is_found(tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     assert told["nothing"] == []
     assert told["nothing any more"] == []
+    assert set(told["listeners of the run"]) == {"127.0.0.1"}  # the controller's two
+    assert told["listeners of the machine"] == told["listeners of a host"] == []
     assert "west-w1 has the device leak0" in told["a device"]
     answered = told["a route that is answered"]
     assert "west-w1: a route to 192.0.2.0/24 by leak0" in answered
