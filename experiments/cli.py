@@ -218,10 +218,10 @@ def compare(
     with understood(runs[0].parent):
         groups = groups_of(finished, unfaithful=unfaithful)
         found = report(groups, against, difference)
-    if as_json:
-        print(json.dumps(found, indent=1))
-    else:
-        show_comparison(console, found)
+        if as_json:
+            print(json.dumps(found, indent=1))
+        else:
+            show_comparison(console, found)
 
 
 @app.command()

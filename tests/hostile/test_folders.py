@@ -89,9 +89,9 @@ def nothing_else_changes(folder: Path) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("treat", "count"),
     [
-        (as_a_report, 12),
-        (as_a_comparison, 60),
-        (as_a_page, 80),
+        (as_a_report, 10),
+        (as_a_comparison, 25),
+        (as_a_page, 60),
         *(
             pytest.param(treat, 300, marks=pytest.mark.thorough)
             for treat in (as_a_report, as_a_comparison, as_a_page)
