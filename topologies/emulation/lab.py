@@ -141,6 +141,11 @@ class Lab:
                 found |= {f"{self._bridges[name]}-{port}": (name, port) for name, port in ends}
         return found
 
+    @property
+    def bridges(self) -> list[str]:
+        """The names of the switches' bridges."""
+        return list(self._bridges.values())
+
     def pid(self, host: str) -> int:
         """Return the process, or the thread of one, whose network namespace is the host's."""
         return self._places[host]
