@@ -12,6 +12,7 @@ from controller.client import ControllerClient
 from controller.intent import Intent
 from experiments import fidelity
 from experiments.attach import describe
+from experiments.heartbeat import Heartbeat
 from experiments.probing import (
     RoundTrips,
     intended_round_trip_ns,
@@ -19,11 +20,15 @@ from experiments.probing import (
     trains,
     typical,
 )
+from experiments.processstate import process_of
 from experiments.scenario import Scenario
 from experiments.supervision import SupervisedController
 from experiments.twin import Action, Twin
+from experiments.vitals import Vitals, watched
+from topologies.emulation import isolation
 from topologies.emulation.backends import open_impairer
 from topologies.emulation.capabilities import Capabilities
+from topologies.emulation.errors import EmulationError
 from topologies.emulation.impairer import Counters, Impairer
 from topologies.emulation.kernel import private_network
 from topologies.emulation.lab import Access, Lab
@@ -44,15 +49,19 @@ class Network:
     Attributes:
         floor: what the switches add to a round trip across each span.
         foreign_before: how often others had changed rules before the run that is under way.
+        outside: a descriptor of the machine's own network.
         allowed: the states that each span may be in now, by what was asked for last.
+        vitals: who sees to it that its components live.
     """
 
     lab: Lab
     impairer: Impairer
     supervised: SupervisedController
     access_bps: int
+    vitals: Vitals
     floor: dict[str, RoundTrips] = field(default_factory=dict)
     foreign_before: int = 0
+    outside: int = -1
     allowed: dict[str, tuple[Duplex, ...]] = field(default_factory=dict)
 
     @property
@@ -78,6 +87,7 @@ class Network:
         What its switches cost is still known. Raises what `set_spans` does.
         """
         self.foreign_before = self.supervised.ask(ControllerClient.health).foreign_changes
+        self.supervised.restarts = 0
         self.impairer.reseed(seed)
         self.lab.forget()
         self.set_spans(states)
@@ -165,6 +175,10 @@ class Network:
             bouts.append(round_trips(self.lab))
         return {span: typical([bout[span] for bout in bouts]) for span in states}
 
+    def ways_out(self) -> list[str]:
+        """Say how packets could leave the network; nothing where they cannot, as it must be."""
+        return isolation.ways_out(self.lab, self.outside)
+
     def counters(self) -> dict[str, tuple[Counters, Counters]]:
         """Return the spans' counters; raises ImpairmentError when a span's engine is gone."""
         return self.impairer.counters()
@@ -173,6 +187,21 @@ class Network:
 def _undisturbed(state: LinkState) -> LinkState:
     """Return a state without its random parts, in which the switches can be measured."""
     return replace(state, loss=Loss(), jitter=None, duplicate=0, corrupt=0, reorder=0, red=None)
+
+
+def _keepers(lab: Lab) -> dict[str, int]:
+    """Return what keeps the hosts' networks: processes, by what they are called.
+
+    One may keep several, a thread for each.
+    """
+    kept: dict[int, list[str]] = {}
+    for host in lab.graph.hosts:
+        kept.setdefault(process_of(lab.pid(host.name)), []).append(host.name)
+    named = {}
+    for pid, hosts in kept.items():
+        others = f" and of {len(hosts) - 1} others" if hosts[1:] else ""
+        named[f"what keeps the network of {hosts[0]}{others}"] = pid
+    return named
 
 
 @contextmanager
@@ -190,19 +219,23 @@ def running_network(
 
     ``places`` are the processes of hosts that run already; see `Lab`.
 
-    Raises MachineError, EmulationError or RunFailed, naming the component that did not come up.
+    Its components are watched from the first on; see `Vitals`. Raises MachineError, EmulationError
+    or RunFailed, naming the component that did not come up or died.
     """
     graph, intent = folder / "graph.json", folder / "intent.json"
     graph.write_text(twin.graph.to_json())
     told = {span: duplex.worse for span, duplex in twin.initial.items()}
     Intent(scenario.controller.policy, told, twin.demands).write(intent)
-    with ExitStack() as stack:
-        stack.enter_context(private_network())
+    with ExitStack() as stack, watched() as vitals:
+        outside = stack.enter_context(private_network())
         stack.enter_context(wakeful_processors())
         stack.enter_context(urgent_soft_interrupts(folder))
         controller = SupervisedController(graph, intent, logs / "controller.log")
         stack.enter_context(controller)
-        vswitchd_pid = stack.enter_context(open_vswitch(folder / "ovs"))
+        vitals.watch("controller", "the controller", lambda: controller.pid)
+        switches = stack.enter_context(open_vswitch(folder / "ovs"))
+        for name, pid in switches.pids.items():
+            vitals.watch(name, name, pid)
         mtu = scenario.network.mtu
         impairer = open_impairer(machine.impairer, twin.graph.spans, mtu, scenario.seed)
         stack.callback(impairer.close)
@@ -211,7 +244,7 @@ def running_network(
             impairer.cables,
             {host: Access(rate_bps, mtu) for host, rate_bps in twin.access_bps.items()},
             datapath=machine.datapath,
-            vswitchd_pid=vswitchd_pid,
+            vswitchd_pid=switches.vswitchd_pid,
             openflow_port=lambda: controller.openflow_port,
             congestion_control=scenario.network.congestion_control,
             tcp=twin.tcp,
@@ -219,8 +252,17 @@ def running_network(
             places=places,
         )
         stack.enter_context(lab)
-        network = Network(lab, impairer, controller, min(twin.access_bps.values()))
-        controller.client.wait_ready(READY_TIMEOUT_S)
+        for name, pid in _keepers(lab).items():
+            vitals.watch("network of a host", name, pid)
+        access_bps = min(twin.access_bps.values())
+        network = Network(lab, impairer, controller, access_bps, vitals, outside=outside)
+        if found := network.ways_out():
+            raise EmulationError(f"the network is not closed: {'; '.join(found)}")
+        controller.ask(lambda it: it.wait_ready(READY_TIMEOUT_S))
         describe(folder, scenario.name, lab, controller.client.port)
         network.set_spans(twin.initial)
+        for span, pid in impairer.processes().items():
+            vitals.watch("relay", f"the relay of span {span}", pid)
+        for name, control in switches.controls.items():
+            vitals.listen(name, name, Heartbeat(control))
         yield network
