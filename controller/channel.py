@@ -196,7 +196,9 @@ def _refused(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         what = f"there is no {request.method} {request.url.path[:100]}; see GET /openapi.json"
         return _answer(404, what)
-    return _answer(error.status_code, str(error.detail))
+    answer = _answer(error.status_code, str(error.detail))
+    answer.headers.update(error.headers or {})  # of a 405, what is allowed
+    return answer
 
 
 def _broken(request: Request, error: Exception) -> Response:

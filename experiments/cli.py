@@ -32,6 +32,7 @@ from experiments.reports import commands as reports
 from experiments.site import commands as site
 from experiments.sweep import commands
 from topologies.errors import NetworkError
+from topologies.shown import harmless
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "experiments" / "scenarios" / "three-campuses.yaml"
@@ -211,13 +212,16 @@ def compare(
     from experiments.comparing import report
     from experiments.finished import read_run
     from experiments.repetitions import groups_of
+    from experiments.understood import understood
 
-    groups = groups_of([read_run(folder) for folder in runs], unfaithful=unfaithful)
-    found = report(groups, against, difference)
-    if as_json:
-        print(json.dumps(found, indent=1))
-    else:
-        show_comparison(console, found)
+    finished = [read_run(folder) for folder in runs]
+    with understood(runs[0].parent):
+        groups = groups_of(finished, unfaithful=unfaithful)
+        found = report(groups, against, difference)
+        if as_json:
+            print(json.dumps(found, indent=1))
+        else:
+            show_comparison(console, found)
 
 
 @app.command()
@@ -332,8 +336,10 @@ app.add_typer(lab_app, name="lab")
 
 def main() -> None:
     """Run the command line; every expected error becomes one message and an exit code."""
+    from experiments.users import keep_others_from_writing
     from topologies.emulation.errors import MachineError
 
+    keep_others_from_writing()
     try:
         app(prog_name="spanlab", standalone_mode=True)
     except NetworkError as error:
@@ -369,5 +375,5 @@ def _exit_code(result: dict[str, Any], strict: bool) -> int:
 
 
 def _stop(message: str, code: int) -> NoReturn:
-    errors.print(Text(message), style="red", soft_wrap=True)
+    errors.print(Text(harmless(message)), style="red", soft_wrap=True)
     sys.exit(code)

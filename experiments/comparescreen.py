@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -34,7 +35,7 @@ def _phases(phases: Sequence[dict[str, Any]]) -> Table:
         table.add_column(name, justify="right")
     for phase in phases:
         table.add_row(
-            phase["name"],
+            escape(phase["name"]),
             str(phase["steps"]),
             _number(phase["step_ms"], 4),
             _between([_number(end, 4) for end in phase["step_ms_ci"] or ()]),
@@ -50,7 +51,7 @@ def _recoveries(rows: Sequence[dict[str, Any]]) -> Table:
         table.add_column(name, justify="right")
     for row in rows:
         ends = [_number(end, 3) for end in row["ci_s"] or ()]
-        table.add_row(row["event"], _number(row["mean_s"], 3), _between(ends))
+        table.add_row(escape(row["event"]), _number(row["mean_s"], 3), _between(ends))
     return table
 
 

@@ -23,7 +23,7 @@ def write(path: Path, content: str | bytes) -> None:
     """Write a file, or replace it; raises OSError, and what was there before stays."""
     data = content.encode() if isinstance(content, str) else content
     with replacing(path) as part:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
         try:
             view = memoryview(data)
             while view:
@@ -36,6 +36,8 @@ def write(path: Path, content: str | bytes) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield where the block is to write the file that then takes its place; raises OSError."""
     part = path.with_name(f".{path.name}.part")
+    with contextlib.suppress(FileNotFoundError):
+        part.unlink()  # of a writer that was killed, or a link to elsewhere
     try:
         yield part
         settle(part)
@@ -61,7 +63,7 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         """Make the file, or go on with it."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor: int | None = os.open(path, flags, _MODE)
         self._path = path
 

@@ -238,6 +238,13 @@ def check_restarts(restarts: int) -> Check:
     return Check(name, subject, 0, restarts, 0, "times", restarts == 0)
 
 
+def check_closed(ways_out: Sequence[str]) -> Check:
+    """Demand that no packet could have left the network, nor others have come in."""
+    found = len(ways_out)
+    subject = "; ".join(ways_out) or "the whole lab"
+    return Check("ways out of the network", subject, 0, found, 0, "ways", found == 0, True)
+
+
 def check_arrivals(campus: str, least: float, entered: float) -> Check:
     """Demand that what entered a campus holds what its workers were sent, whatever way it took."""
     tolerance = BYTES_TOLERANCE * least

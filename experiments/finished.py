@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import glob
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,8 @@ from experiments.runstate import lacking, state_of
 from experiments.scenario import load_scenario
 from experiments.statistics.phases import period_of, reference_steps
 from experiments.strategyspec import StrategySpec
-from topologies.files import FileError
+from experiments.understood import MOST_ROWS, understood
+from topologies.files import FileError, inside, read_json
 
 REFERENCE = "reference"
 _MAY_BE_NULL = ("hash", "loss")
@@ -78,11 +79,11 @@ def read_run(folder: Path) -> FinishedRun:
     if state_of(folder) != "complete":
         raise FileError(lacking(folder))
     result, manifest = _json(folder, "result.json"), _json(folder, "manifest.json")
-    if (session := folder / SESSION).exists():
-        manifest["scenario"] = stated(load_scenario(session))
+    if (folder / SESSION).exists():
+        manifest["scenario"] = stated(load_scenario(inside(folder, SESSION, str(folder))))
     whole = result.get("phases") or (folder / "steps.parquet").exists()
     records = _records(folder) if whole else []
-    try:
+    with understood(folder):
         scenario = manifest["scenario"]
         ranks = (
             [len(leg["ranks"]) for leg in result["legs"]] if "legs" in result else _seen(records)
@@ -91,13 +92,19 @@ def read_run(folder: Path) -> FinishedRun:
         period = period_of(strategy.options)
         steps = system_steps(records, ranks, _since_ns(result))
         phases = _phases(result, steps, period)
-        return FinishedRun(folder, manifest, result, steps, phases, period, *_others(result))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        told = str(error).partition("\n")[0]
-        raise FileError(
-            f"{folder}: was left by another version of spanlab ({type(error).__name__}: {told}); "
-            "run its scenario again"
-        ) from None
+        run = FinishedRun(folder, manifest, result, steps, phases, period, *_others(result))
+        _check_said(run)
+        return run
+
+
+def _check_said(run: FinishedRun) -> None:
+    """Raise what `understood` tells where what every reader of a run asks for is not there."""
+    headline = run.result.get("headline", "")
+    for name in (run.result["run"], run.scenario["name"], run.verdict, headline):
+        if not isinstance(name, str):
+            raise TypeError(f"{name!r} is no text")
+    if not run.time > 0:
+        raise ValueError(f"a time scale of {run.time}")
 
 
 def _seen(records: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -162,12 +169,17 @@ def _records(folder: Path) -> list[dict[str, Any]]:
     """Return the ranks' steps as they reported them: without what they said nothing of."""
     import duckdb
 
-    file = folder / "steps.parquet"
-    if not file.exists():
-        raise FileError(f"{file}: no such file; the folder is not whole")
+    if not (folder / "steps.parquet").exists():
+        raise FileError(f"{folder / 'steps.parquet'}: no such file; the folder is not whole")
+    file = inside(folder, "steps.parquet", str(folder))
     try:
         with duckdb.connect() as database:
-            table = database.read_parquet(str(file))
+            place = glob.escape(str(file.resolve()))
+            counted = database.execute("select count(*) from read_parquet(?)", [place])
+            ((count,),) = counted.fetchall()
+            if count > MOST_ROWS:
+                raise FileError(f"{file}: holds {count} rows; at most {MOST_ROWS} are read")
+            table = database.read_parquet(place)
             kept = [name for name in table.columns if name != "exchanges"]
             rows = table.project(", ".join(f'"{name}"' for name in kept)).fetchall()
     except duckdb.Error as error:
@@ -183,12 +195,9 @@ def _records(folder: Path) -> list[dict[str, Any]]:
 
 
 def _json(folder: Path, name: str) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / name).read_text())
-    except FileNotFoundError:
-        raise FileError(f"{folder / name}: no such file; the folder is not whole") from None
-    except (OSError, ValueError) as error:
-        raise FileError(f"{folder / name}: cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise FileError(f"{folder / name}: is not what a run writes")
-    return content
+    if not (folder / name).exists():
+        raise FileError(
+            f"{folder}: holds no {name}: name the folder of a run that has ended, such as "
+            "runs/three-campuses-..."
+        )
+    return read_json(inside(folder, name, str(folder)))

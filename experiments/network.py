@@ -25,8 +25,10 @@ from experiments.scenario import Scenario
 from experiments.supervision import SupervisedController
 from experiments.twin import Action, Twin
 from experiments.vitals import Vitals, watched
+from topologies.emulation import isolation
 from topologies.emulation.backends import open_impairer
 from topologies.emulation.capabilities import Capabilities
+from topologies.emulation.errors import EmulationError
 from topologies.emulation.impairer import Counters, Impairer
 from topologies.emulation.kernel import private_network
 from topologies.emulation.lab import Access, Lab
@@ -47,6 +49,7 @@ class Network:
     Attributes:
         floor: what the switches add to a round trip across each span.
         foreign_before: how often others had changed rules before the run that is under way.
+        outside: a descriptor of the machine's own network.
         allowed: the states that each span may be in now, by what was asked for last.
         vitals: who sees to it that its components live.
     """
@@ -58,6 +61,7 @@ class Network:
     vitals: Vitals
     floor: dict[str, RoundTrips] = field(default_factory=dict)
     foreign_before: int = 0
+    outside: int = -1
     allowed: dict[str, tuple[Duplex, ...]] = field(default_factory=dict)
 
     @property
@@ -171,6 +175,10 @@ class Network:
             bouts.append(round_trips(self.lab))
         return {span: typical([bout[span] for bout in bouts]) for span in states}
 
+    def ways_out(self) -> list[str]:
+        """Say how packets could leave the network; nothing where they cannot, as it must be."""
+        return isolation.ways_out(self.lab, self.outside)
+
     def counters(self) -> dict[str, tuple[Counters, Counters]]:
         """Return the spans' counters; raises ImpairmentError when a span's engine is gone."""
         return self.impairer.counters()
@@ -219,7 +227,7 @@ def running_network(
     told = {span: duplex.worse for span, duplex in twin.initial.items()}
     Intent(scenario.controller.policy, told, twin.demands).write(intent)
     with ExitStack() as stack, watched() as vitals:
-        stack.enter_context(private_network())
+        outside = stack.enter_context(private_network())
         stack.enter_context(wakeful_processors())
         stack.enter_context(urgent_soft_interrupts(folder))
         controller = SupervisedController(graph, intent, logs / "controller.log")
@@ -247,7 +255,9 @@ def running_network(
         for name, pid in _keepers(lab).items():
             vitals.watch("network of a host", name, pid)
         access_bps = min(twin.access_bps.values())
-        network = Network(lab, impairer, controller, access_bps, vitals)
+        network = Network(lab, impairer, controller, access_bps, vitals, outside=outside)
+        if found := network.ways_out():
+            raise EmulationError(f"the network is not closed: {'; '.join(found)}")
         controller.ask(lambda it: it.wait_ready(READY_TIMEOUT_S))
         describe(folder, scenario.name, lab, controller.client.port)
         network.set_spans(twin.initial)

@@ -73,7 +73,6 @@ def run_twin(
     name = secrets.token_hex(3)
     limits.check_disk(folder := out or default_folder(scenario.name, name))
     record = Record(folder, pages=pages)
-    manifest = manifest_of(scenario, source, name, twin, machine, live=live)
     course, outcome = Course(scenario, twin), Outcome()
     listening = Live(observer, record, outcome.checks) if live else None
     observer = listening or observer
@@ -83,6 +82,7 @@ def run_twin(
         limits.telling(record.folder),
         stop_on_signals() as ignore_signals,
     ):
+        manifest = manifest_of(scenario, source, name, twin, machine, live=live)
         record.write("manifest.json", manifest)
         try:
             with bench.place(scenario, twin, machine, name, record, observer.stage) as place:
@@ -128,6 +128,7 @@ def emulate(
     outcome.checks += network.measure("after training", twin.final)
     outcome.checks += network.vitals.checks()
     outcome.checks.append(fidelity.check_restarts(network.supervised.restarts))
+    outcome.checks.append(fidelity.check_closed(network.ways_out()))
     record.event("measured")
 
 

@@ -5,12 +5,12 @@ Its files are written so that it is never anything else: see `record`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from experiments.manifest import start_of
+from topologies.files import FileError, read_json
 
 State = Literal["absent", "partial", "complete"]
 
@@ -50,7 +50,6 @@ def is_alive(manifest: Mapping[str, Any]) -> bool:
 def manifest_in(folder: Path) -> dict[str, Any] | None:
     """Return the manifest of a run folder; None where there is none that can be read."""
     try:
-        found = json.loads((folder / "manifest.json").read_text())
-    except (OSError, ValueError):
+        return read_json(folder / "manifest.json")
+    except FileError:
         return None
-    return found if isinstance(found, dict) else None

@@ -8,6 +8,11 @@ from pathlib import Path
 from experiments.durable import settle
 
 
+def keep_others_from_writing() -> None:
+    """Let nothing that this process and its children make be written by others."""
+    os.umask(os.umask(0o022) | 0o022)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it that are not there, on the disk; raises OSError."""
     made = [it for it in (folder, *folder.parents) if not it.exists()]
@@ -24,5 +29,6 @@ def hand_to_user(path: Path) -> None:
 
 
 def _give(path: Path) -> None:
+    # Never what a link leads to: whoever may write in the folder could name any file by one.
     if (user := os.environ.get("SUDO_UID")) and (group := os.environ.get("SUDO_GID")):
-        os.chown(path, int(user), int(group))
+        os.lchown(path, int(user), int(group))

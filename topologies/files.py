@@ -8,7 +8,7 @@ import stat
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -69,10 +69,13 @@ def inside(folder: Path, name: str, where: str) -> Path:
 def read_json(path: Path) -> dict[str, Any]:
     """Return what a program left in a JSON file, an object.
 
-    Raises FileError when it cannot be read, is larger than 64 MiB, or is no such JSON.
+    What a terminal would act on in its texts is escaped. Raises FileError when it cannot be read,
+    is larger than 64 MiB, or is no such JSON.
     """
     try:
-        found = as_json(_read(path, MAX_JSON_BYTES))
+        found = _harmless(as_json(_read(path, MAX_JSON_BYTES)))
+    except RecursionError:
+        raise FileError(f"{one_line(str(path))}: is nested too deep") from None
     except ValueError as error:
         if isinstance(error, FileError):
             raise
@@ -82,16 +85,21 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
+def _harmless(data: Any) -> Any:
+    """Return plain data whose texts can be shown."""
+    if isinstance(data, str):
+        return harmless(data)
+    if isinstance(data, dict):
+        return {harmless(key): _harmless(it) for key, it in data.items()}
+    return [_harmless(it) for it in data] if isinstance(data, list) else data
+
+
 def as_json(text: str | bytes) -> Any:
     """Return the data of a JSON text; raises ValueError, also for what nests too deep to read."""
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return json.loads(text)
     except RecursionError:
         raise ValueError("nested too deep") from None
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
 
 
 def _read(path: Path, most: int) -> bytes:

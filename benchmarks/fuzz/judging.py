@@ -46,11 +46,11 @@ def judge(file: Path, treat: Callable[[Path], object], limit_s: float = LIMIT_S)
     before_s = time.process_time()
     with watched(file.parent, KEPT) as touched, contextlib.redirect_stdout(said):
         try:
-            with _ended_after(3 * limit_s):
+            with ended_after(3 * limit_s):
                 treat(file)
         except NetworkError as error:
             refused = str(error)
-        except (Exception, _Overlong):
+        except (Exception, Overlong):
             raise Fault(traceback.format_exc()) from None
     took_s = time.process_time() - before_s
     if touched:
@@ -65,14 +65,16 @@ def judge(file: Path, treat: Callable[[Path], object], limit_s: float = LIMIT_S)
     return Verdict(refused, took_s)
 
 
-class _Overlong(BaseException):
+class Overlong(BaseException):
     """Raised where the code is that takes too long."""
 
 
 @contextlib.contextmanager
-def _ended_after(limit_s: float) -> Iterator[None]:
+def ended_after(limit_s: float) -> Iterator[None]:
+    """Raise where the code is after so many seconds of the processor."""
+
     def over(number: int, frame: FrameType | None) -> None:
-        raise _Overlong
+        raise Overlong
 
     before = signal.signal(signal.SIGPROF, over)
     signal.setitimer(signal.ITIMER_PROF, limit_s)

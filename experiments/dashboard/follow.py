@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from experiments.dashboard.facts import Facts, facts_of, told
 from experiments.dashboard.lines import Growing
 from experiments.live import SESSION
 from experiments.runstate import is_alive
+from experiments.understood import understood
+from topologies.files import FileError, read_json
 
 FILES = ("events", "live", "wishes", "steps", "spans")
 """In the order in which lines of one moment are taken."""
@@ -54,6 +55,10 @@ class Follower:
 
     def poll(self) -> list[dict[str, Any]]:
         """Return what is new; raises FileError where another version of spanlab left the folder."""
+        with understood(self.folder):
+            return self._poll()
+
+    def _poll(self) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = []
         if self.condition.over:
             return messages
@@ -137,7 +142,6 @@ def _told(result: dict[str, Any]) -> dict[str, Any]:
 
 def _json(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
+        return read_json(path)
+    except FileError:
         return None
-    return found if isinstance(found, dict) else None

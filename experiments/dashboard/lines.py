@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
+
+from topologies.files import as_json
 
 MOST_BYTES = 32 << 20
 """That are read at once."""
@@ -38,7 +39,7 @@ class Growing:
 
 def _object(raw: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(raw)
+        found = as_json(raw)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

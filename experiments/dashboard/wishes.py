@@ -38,7 +38,8 @@ def put(folder: Path, event: dict[str, Any]) -> str:
     """Append a checked wish to a run's ``wishes.jsonl`` by one write; return its id."""
     wish_id = secrets.token_hex(6)
     line = json.dumps({"id": wish_id, "event": event}) + "\n"
-    file = os.open(folder / "wishes.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    file = os.open(folder / "wishes.jsonl", flags, 0o644)
     try:
         os.write(file, line.encode())
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 from experiments.finished import read_run
 from experiments.pages import write_page
 from experiments.sweep.store import ASKED
+from experiments.understood import understood
 from experiments.users import hand_to_user
 from topologies.files import FileError
 
@@ -36,20 +37,25 @@ def make(folders: Sequence[Path], out: Path | None = None, *, unfaithful: bool =
     if sweeps:
         from experiments.reports.sweeppage import sweep_page
 
-        headline, text = sweep_page(sweeps[0])
+        with understood(sweeps[0]):
+            headline, text = sweep_page(sweeps[0])
         path = out or sweeps[0] / "report.html"
     elif len(folders) == 1:
         from experiments.reports.remade import page_of
 
         run = read_run(folders[0])
-        headline, text = run.result["headline"], page_of(run)
+        with understood(folders[0]):
+            headline, text = run.result["headline"], page_of(run)
         path = out or folders[0] / "report.html"
     else:
         from experiments.reports.comparisonpage import comparison_page
 
-        headline, text = comparison_page([read_run(it) for it in folders], unfaithful=unfaithful)
+        runs = [read_run(it) for it in folders]
+        with understood(folders[0].parent):
+            headline, text = comparison_page(runs, unfaithful=unfaithful)
         names = "-".join(dict.fromkeys(folder.resolve().name for folder in folders))
         path = out or Path("runs") / f"comparison-{names[:100]}.html"
-    write_page(path, text)
+    with understood(path.parent):  # what no text is cannot be written
+        write_page(path, text)
     hand_to_user(path)
     return Made(path, headline)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from experiments.report import report_page
 from experiments.scenario import Scenario
 from experiments.twin import twin_of
 from topologies.errors import NetworkError
-from topologies.files import FileError
+from topologies.files import FileError, as_json, inside
 
+LONGEST_LINE = 1 << 20
 _LATER: Mapping[str, Any] = {"interruptions": [], "goodput": None, "time_to_loss": None}
 _LATER_IN_PHASES: Mapping[str, Any] = {"warm_up_steps": 0, "workers": "–"}
 """What results that are older than some part of them do not have."""
@@ -64,10 +64,10 @@ def phases_of(run: FinishedRun) -> list[NamedSteps]:
 
 def origin_of(folder: Path) -> int:
     """Return the zero of a run's clock in ns, by what happened first; raises FileError."""
-    file = folder / "events.jsonl"
+    file = inside(folder, "events.jsonl", str(folder))
     try:
-        with file.open() as lines:
-            event = json.loads(lines.readline())
+        with file.open("rb") as lines:
+            event = as_json(lines.readline(LONGEST_LINE))
         return int(event["at_ns"] - round(event["t_s"] * 1e9))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise FileError(f"{file}: cannot be read: {error}") from None

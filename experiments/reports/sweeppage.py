@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from experiments.sweep.columns import rows_of
 from experiments.sweep.ended import Ended
 from experiments.sweep.points import Point
 from experiments.sweep.store import ASKED, RUNS
+from topologies.files import read_json
 
 MOST_FACETS = 12
 """Pictures of a phase that are shown at once."""
@@ -137,8 +137,8 @@ def _environments(sweep: SweepFolder) -> list[tuple[str, ...]]:
     found = []
     for _, run in sorted(sweep.ended.items())[:MOST_MANIFESTS]:
         try:
-            manifest = json.loads((sweep.folder / RUNS / run.folder / "manifest.json").read_text())
+            manifest = read_json(sweep.folder / RUNS / run.folder / "manifest.json")
             found.append(environment_of(manifest)[1:])
-        except (OSError, ValueError, KeyError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return found

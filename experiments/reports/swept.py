@@ -146,7 +146,8 @@ def read_sweep(folder: Path) -> SweepFolder:
     """Read a sweep's folder, at work or not; raises FileError for one that is not understood."""
     spec, scenario = load_sweep(folder / ASKED)
     points = expand(spec, scenario, str(folder / ASKED))
-    ended = {run.index: run for run in _ledger(folder / LEDGER) if run.index < len(points)}
+    said = {point.index: point.folder for point in points}
+    ended = {it.index: it for it in _ledger(folder / LEDGER) if said.get(it.index) == it.folder}
     if not ended:
         raise FileError(f"{folder}: no point of this sweep has ended; run ./spanlab sweep first")
     phases = dict.fromkeys(it["phase"] for run in ended.values() for it in run.phases)

@@ -405,3 +405,12 @@ def test_link_states_survive_the_way_there() -> None:
 def test_it_says_what_time_it_is(channel: Channel) -> None:
     before_ns = time.monotonic_ns()
     assert before_ns <= channel.client.now_ns() <= time.monotonic_ns()
+
+
+def test_a_wrong_method_is_told_which_are_right(lonely: Channel) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", lonely.port, timeout=5)
+    connection.request("POST", "/health")
+    response = connection.getresponse()
+    assert (response.status, response.headers["allow"]) == (405, "GET")
+    assert json.loads(response.read())["error"]
+    connection.close()

@@ -152,7 +152,7 @@ def test_folders_that_hold_no_whole_run_are_refused(runs: dict[str, Path], tmp_p
     with pytest.raises(NetworkError, match="the folder is not whole"):
         read_run(copy)
     (copy / "result.json").write_text("[")
-    with pytest.raises(NetworkError, match=r"result.json: cannot be read"):
+    with pytest.raises(NetworkError, match=r"result.json: is not JSON"):
         read_run(copy)
     shutil.copy(runs["one"] / "result.json", copy)
     shutil.copy(runs["one"] / "steps.parquet", copy)

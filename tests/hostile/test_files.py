@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fuzz.campaign import KINDS, Tally, batch, sweep, validate
+from benchmarks.fuzz.campaign import KINDS, Tally, batch, plan, sweep, validate
 from benchmarks.fuzz.edits import as_text
 from benchmarks.fuzz.judging import Fault, judge
 from tests.fakes.scenarios import tiny
@@ -62,7 +62,12 @@ def test_what_breaks_readers_is_refused_in_a_second(tmp_path: Path, raw: bytes) 
 
 @pytest.mark.parametrize(
     ("name", "count", "share"),
-    [("scenarios", 200, A_TENTH), ("texts", 150, A_TENTH), ("sweeps", 60, 0.05), ("plans", 2, 0)],
+    [
+        ("scenarios", 150, A_TENTH),
+        ("texts", 150, A_TENTH),
+        ("sweeps", 40, 0.05),
+        pytest.param("plans", 20, 0.05, marks=pytest.mark.thorough),
+    ],
 )
 def test_drawn_files_are_accepted_or_refused(name: str, count: int, share: float) -> None:
     tally = Tally()
@@ -88,6 +93,35 @@ def test_what_once_took_for_ever_or_had_no_answer_is_refused(
     file = tmp_path / "lab.yaml"
     file.write_bytes(as_text(tiny(**changes)))
     assert judge(file, validate).refused is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "accepted"),
+    [
+        ({}, True),
+        ({"target": {"coherence": 1e-300}}, True),
+        ({"plan__months": 1e-300}, True),
+        ({"plan__costs": {"coherent-400g": 1e12}}, True),
+        ({"plan__costs": {"\x1b[2J": 1}}, False),
+        ({"plan__upgrades": []}, None),
+    ],
+    ids=str,
+)
+def test_a_plan_is_made_or_refused(
+    tmp_path: Path, changes: dict[str, object], accepted: bool | None
+) -> None:
+    file = tmp_path / "lab.yaml"
+    few = {"upgrades": ["coherent-400g", "parallel-wave"]}
+    file.write_bytes(as_text(tiny(**{"plan": few, "timeline": [], **changes})))
+    refused = judge(file, plan, limit_s=10).refused
+    assert accepted is None or (refused is None) is accepted, refused
+
+
+def test_a_model_of_petabytes_is_sized_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "lab.yaml"
+    much = {"workload__task": "language-model", "workload__gradients": "4000000 TB"}
+    file.write_bytes(as_text(tiny(**much)))
+    judge(file, validate)
 
 
 def test_an_old_cable_far_away_is_worn_at_once(tmp_path: Path) -> None:

@@ -35,11 +35,11 @@ def die_with_parent() -> None:
 
 
 @contextmanager
-def private_network() -> Iterator[None]:
+def private_network() -> Iterator[int]:
     """Run the calling thread, and what it starts, in a network namespace of its own.
 
     It holds nothing but loopback: whatever is built inside can reach no real interface, and goes
-    with the last process inside it.
+    with the last process inside it. Yields a descriptor of the network that was left.
     """
     outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -50,7 +50,7 @@ def private_network() -> Iterator[None]:
             setting = Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6")
             if setting.exists():
                 setting.write_text("1")
-        yield
+        yield outside
     finally:
         enter_network(outside)
         os.close(outside)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,8 +92,12 @@ def sized(options: Mapping[str, Value], gradient_bytes: int, bucket_bytes: int) 
                 f"and {heads} heads, which has {least_bytes} B at least; make gradients x "
                 "emulate.bytes more, or layers, heads or context less"
             )
-        while FLOAT_BYTES * of(width + heads, USUAL * (width + heads)).floats <= gradient_bytes:
-            width += heads
+        width += heads * _most(
+            lambda more: (
+                FLOAT_BYTES * of(width + more * heads, USUAL * (width + more * heads)).floats
+                <= gradient_bytes
+            )
+        )
         width = min(width, width + heads, key=lambda it: abs(math.log(fitted(it).wideness / USUAL)))
     form = fitted(width)
     if not NARROWEST <= form.wideness <= WIDEST:
@@ -105,6 +109,17 @@ def sized(options: Mapping[str, Value], gradient_bytes: int, bucket_bytes: int) 
     about = f"{blocks} blocks of width {width}, feed-forward {form.feed_forward}, context {context}"
     chosen = {**options, "width": width, "feed_forward": form.feed_forward}
     return Sized("language-model", chosen, form.layers, about)
+
+
+def _most(fits: Callable[[int], bool]) -> int:
+    """Return the largest number of 0 or more that fits, where all below it do, in few tries."""
+    low, high = 0, 1
+    while fits(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
 
 
 def language_model(job: Job, me: Rank) -> Lesson:

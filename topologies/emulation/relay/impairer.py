@@ -46,6 +46,7 @@ class RelayImpairer:
         Raises MachineError where TAP devices cannot be made.
         """
         self._relays: dict[str, _Relay] = {}
+        self._processes: subprocess.Popen[bytes] | None = None
         jobs: list[dict[str, Any]] = []
         handed_over: list[int] = []
         try:
@@ -61,11 +62,12 @@ class RelayImpairer:
                     {"name": span, "devices": devices, "descriptors": descriptors, "seed": seeds}
                 )
             job = json.dumps({"spans": jobs, "mtu": mtu})
-            self._processes = subprocess.Popen(
-                [*PYTHON, "-m", "topologies.emulation.relay", job],
-                pass_fds=handed_over,
-                start_new_session=True,
-            )
+            if jobs:  # without one there is nothing that would tell it to end
+                self._processes = subprocess.Popen(
+                    [*PYTHON, "-m", "topologies.emulation.relay", job],
+                    pass_fds=handed_over,
+                    start_new_session=True,
+                )
         finally:
             for descriptor in handed_over:
                 os.close(descriptor)
@@ -128,6 +130,8 @@ class RelayImpairer:
         for relay in self._relays.values():
             relay.close()
         self._relays.clear()
+        if self._processes is None:
+            return
         try:
             self._processes.wait(timeout=2)
         except subprocess.TimeoutExpired:
