@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -159,6 +160,20 @@ def test_files_that_are_not_what_a_run_leaves(
     (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     for treat in (as_a_report, as_a_comparison, as_a_page):
         with contextlib.suppress(NetworkError), ended_after(LIMIT_S):
+            treat(folder)
+
+
+@pytest.mark.parametrize("make_it", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("name", [*FILES, "steps.parquet", "session.yaml"])
+def test_what_is_no_file_is_not_waited_for(
+    whole: Path, tmp_path: Path, name: str, make_it: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    (folder / name).unlink(missing_ok=True)
+    make_it(folder / name)
+    for treat in (as_a_report, as_a_comparison, as_a_page):
+        with contextlib.suppress(NetworkError):
             treat(folder)
 
 
