@@ -19,6 +19,7 @@ def relay_pids(impairer: Impairer) -> list[int]:
     """Return the processes of an impairer's relays, in the order of its spans; none of netem's."""
     if not isinstance(impairer, RelayImpairer):
         return []
+    assert impairer._processes is not None, "there are spans"
     parent = impairer._processes.pid
     return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 

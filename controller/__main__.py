@@ -141,4 +141,6 @@ def _end(_signal: int, _frame: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # what is left is memory, which takes a second to be gone through after a torus

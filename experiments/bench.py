@@ -75,6 +75,7 @@ class Bench:
         fit, place = fit_of(scenario, twin, machine), self._place
         try:
             if place and fit == self._fit:
+                place.network.vitals.arm()
                 place.network.renew(twin.initial, scenario.seed)
                 place = replace(place, renewed=True)
             else:
@@ -82,8 +83,12 @@ class Bench:
                 self.close()
                 place = self._build(scenario, twin, machine, name, record, stage)
             record.event("network up")
-            yield place
+            with place.network.vitals.explaining():
+                yield place
+            place.network.vitals.rest()
         except BaseException:
+            if place is not None:
+                place.network.vitals.rest()
             hand_over(place, record)
             self.close()
             raise
@@ -116,6 +121,9 @@ class Bench:
                 running_network(twin, machine, scenario, folder=folder, logs=logs, places=places)
             )
             stack.callback(training.close)  # the ranks go before their network does
+            stack.callback(network.vitals.rest)  # before any of them goes
+            for name, pid in training.pids().items():
+                network.vitals.watch("launcher", name, pid)
             training.wait_imported()
             self._stack = stack.pop_all()
         return Place(training, network, hosts_file, logs)

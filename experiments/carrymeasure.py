@@ -17,7 +17,7 @@ from experiments.twin import twin_of
 from topologies.emulation.backends import choose_impairer
 from topologies.emulation.capabilities import Capabilities, probe
 from topologies.emulation.errors import EmulationError, MachineError
-from topologies.emulation.ownership import owned_folder
+from topologies.emulation.ownership import owned_folder, reap
 
 MTUS = 1500, 9000
 ROOMY = "20 Gbit/s"
@@ -51,10 +51,11 @@ def renew() -> None:
 
 
 def measure() -> Carrying:
-    """Measure the switches, which takes about half a minute."""
+    """Measure the switches, which takes about half a minute; remove what dead runs left."""
     machine = probe()
     if machine.missing:
         raise MachineError("this machine lacks:\n" + "\n".join(f"  {m}" for m in machine.missing))
+    reap()
     found = [_measure(machine, mtu) for mtu in MTUS]
     return Carrying(
         goodput_bps=tuple((mtu, bps) for mtu, (bps, _) in zip(MTUS, found, strict=True)),

@@ -59,7 +59,7 @@ class Conductor:
         self._jobs = self._vain = 0
         self._pace = Pace()
         self._reins = Reins(course, training, network, record, session, self._pace, live)
-        self._looked_ns = 0
+        self._looked_ns, self._restarts = 0, network.supervised.restarts
 
     def train(self) -> None:
         """Train all legs.
@@ -187,6 +187,7 @@ class Conductor:
                 done = finished.setdefault(event["step"], set())
                 done.add(event["rank"])
                 if len(done) == len(leg.members):
+                    del finished[event["step"]]
                     self._finished(event["step"], event["end_ns"])
             self._tend()
             reins.tend(self._happen)
@@ -245,9 +246,11 @@ class Conductor:
         if self._live:
             self._live.judge(self._watch.checks)
         if now_ns - self._looked_ns >= TEND_S * 1e9:
-            if network.supervised.restart_if_dead():
-                record.event("controller restarted")
+            network.supervised.restart_if_dead()
             health = network.supervised.ask(ControllerClient.health)
+            if network.supervised.restarts > self._restarts:  # now, or by who asked it meanwhile
+                self._restarts = network.supervised.restarts
+                record.event("controller restarted")
             self._watch.hear(health)
             version = health.version
             if version not in (0, self._session.version):

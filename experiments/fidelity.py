@@ -232,6 +232,12 @@ def check_cables(miswired: Sequence[str]) -> Check:
     return Check("cables in the wrong place", subject, 0, found, 0, "ports", found == 0, True)
 
 
+def check_restarts(restarts: int) -> Check:
+    """Demand that routes always had somebody who would have changed them."""
+    name, subject = "died and was started again", "the controller"
+    return Check(name, subject, 0, restarts, 0, "times", restarts == 0)
+
+
 def check_closed(ways_out: Sequence[str]) -> Check:
     """Demand that no packet could have left the network, nor others have come in."""
     found = len(ways_out)

@@ -43,6 +43,11 @@ class Launcher:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     def fileno(self) -> int:
         """Return the descriptor that is readable when something was reported, or when it ended."""
         return _pipe(self._process.stdout).fileno()

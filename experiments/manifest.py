@@ -18,6 +18,7 @@ from experiments.similarity import summary
 from experiments.strategyoptions import sizes
 from experiments.twin import Twin
 from topologies.emulation.capabilities import Capabilities
+from topologies.emulation.ownership import MARK
 from topologies.linkstate import LinkState
 from topologies.units import render
 
@@ -50,10 +51,10 @@ def manifest_of(
         "capabilities": asdict(machine),
         "versions": {
             "python": platform.python_version(),
-            "open vswitch": _first_line("ovs-vswitchd", "--version"),
+            "open vswitch": _first_line(run, "ovs-vswitchd", "--version"),
             **{package: metadata.version(package) for package in PACKAGES},
         },
-        "git": _git_state(),
+        "git": _git_state(run),
     }
 
 
@@ -140,15 +141,18 @@ def _states(twin: Twin) -> Iterator[tuple[str, LinkState, LinkState]]:
             yield f"{what}, backward", change.real.backward, change.emulated.backward
 
 
-def _git_state() -> str | None:
+def _git_state(run: str) -> str | None:
     """Return the commit of the project's own checkout, with ``-dirty`` where it was changed."""
     here = str(Path(__file__).parent)
-    return _first_line("git", "-C", here, "describe", "--always", "--dirty")
+    return _first_line(run, "git", "-C", here, "describe", "--always", "--dirty")
 
 
-def _first_line(*command: str) -> str | None:
+def _first_line(run: str, *command: str) -> str | None:
+    marked = {**os.environ, MARK: run}
     try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=5)
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=5, env=marked
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.splitlines()[0].strip() if done.returncode == 0 and done.stdout else None

@@ -12,6 +12,7 @@ from controller.client import ControllerClient
 from controller.intent import Intent
 from experiments import fidelity
 from experiments.attach import describe
+from experiments.heartbeat import Heartbeat
 from experiments.probing import (
     RoundTrips,
     intended_round_trip_ns,
@@ -19,9 +20,11 @@ from experiments.probing import (
     trains,
     typical,
 )
+from experiments.processstate import process_of
 from experiments.scenario import Scenario
 from experiments.supervision import SupervisedController
 from experiments.twin import Action, Twin
+from experiments.vitals import Vitals, watched
 from topologies.emulation import isolation
 from topologies.emulation.backends import open_impairer
 from topologies.emulation.capabilities import Capabilities
@@ -48,12 +51,14 @@ class Network:
         foreign_before: how often others had changed rules before the run that is under way.
         outside: a descriptor of the machine's own network.
         allowed: the states that each span may be in now, by what was asked for last.
+        vitals: who sees to it that its components live.
     """
 
     lab: Lab
     impairer: Impairer
     supervised: SupervisedController
     access_bps: int
+    vitals: Vitals
     floor: dict[str, RoundTrips] = field(default_factory=dict)
     foreign_before: int = 0
     outside: int = -1
@@ -82,6 +87,7 @@ class Network:
         What its switches cost is still known. Raises what `set_spans` does.
         """
         self.foreign_before = self.supervised.ask(ControllerClient.health).foreign_changes
+        self.supervised.restarts = 0
         self.impairer.reseed(seed)
         self.lab.forget()
         self.set_spans(states)
@@ -183,6 +189,21 @@ def _undisturbed(state: LinkState) -> LinkState:
     return replace(state, loss=Loss(), jitter=None, duplicate=0, corrupt=0, reorder=0, red=None)
 
 
+def _keepers(lab: Lab) -> dict[str, int]:
+    """Return what keeps the hosts' networks: processes, by what they are called.
+
+    One may keep several, a thread for each.
+    """
+    kept: dict[int, list[str]] = {}
+    for host in lab.graph.hosts:
+        kept.setdefault(process_of(lab.pid(host.name)), []).append(host.name)
+    named = {}
+    for pid, hosts in kept.items():
+        others = f" and of {len(hosts) - 1} others" if hosts[1:] else ""
+        named[f"what keeps the network of {hosts[0]}{others}"] = pid
+    return named
+
+
 @contextmanager
 def running_network(
     twin: Twin,
@@ -198,19 +219,23 @@ def running_network(
 
     ``places`` are the processes of hosts that run already; see `Lab`.
 
-    Raises MachineError, EmulationError or RunFailed, naming the component that did not come up.
+    Its components are watched from the first on; see `Vitals`. Raises MachineError, EmulationError
+    or RunFailed, naming the component that did not come up or died.
     """
     graph, intent = folder / "graph.json", folder / "intent.json"
     graph.write_text(twin.graph.to_json())
     told = {span: duplex.worse for span, duplex in twin.initial.items()}
     Intent(scenario.controller.policy, told, twin.demands).write(intent)
-    with ExitStack() as stack:
+    with ExitStack() as stack, watched() as vitals:
         outside = stack.enter_context(private_network())
         stack.enter_context(wakeful_processors())
         stack.enter_context(urgent_soft_interrupts(folder))
         controller = SupervisedController(graph, intent, logs / "controller.log")
         stack.enter_context(controller)
-        vswitchd_pid = stack.enter_context(open_vswitch(folder / "ovs"))
+        vitals.watch("controller", "the controller", lambda: controller.pid)
+        switches = stack.enter_context(open_vswitch(folder / "ovs"))
+        for name, pid in switches.pids.items():
+            vitals.watch(name, name, pid)
         mtu = scenario.network.mtu
         impairer = open_impairer(machine.impairer, twin.graph.spans, mtu, scenario.seed)
         stack.callback(impairer.close)
@@ -219,7 +244,7 @@ def running_network(
             impairer.cables,
             {host: Access(rate_bps, mtu) for host, rate_bps in twin.access_bps.items()},
             datapath=machine.datapath,
-            vswitchd_pid=vswitchd_pid,
+            vswitchd_pid=switches.vswitchd_pid,
             openflow_port=lambda: controller.openflow_port,
             congestion_control=scenario.network.congestion_control,
             tcp=twin.tcp,
@@ -227,11 +252,17 @@ def running_network(
             places=places,
         )
         stack.enter_context(lab)
+        for name, pid in _keepers(lab).items():
+            vitals.watch("network of a host", name, pid)
         access_bps = min(twin.access_bps.values())
-        network = Network(lab, impairer, controller, access_bps, outside=outside)
+        network = Network(lab, impairer, controller, access_bps, vitals, outside=outside)
         if found := network.ways_out():
             raise EmulationError(f"the network is not closed: {'; '.join(found)}")
-        controller.client.wait_ready(READY_TIMEOUT_S)
+        controller.ask(lambda it: it.wait_ready(READY_TIMEOUT_S))
         describe(folder, scenario.name, lab, controller.client.port)
         network.set_spans(twin.initial)
+        for span, pid in impairer.processes().items():
+            vitals.watch("relay", f"the relay of span {span}", pid)
+        for name, control in switches.controls.items():
+            vitals.listen(name, name, Heartbeat(control))
         yield network

@@ -10,6 +10,7 @@ import json
 import shutil
 import time
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,7 @@ class Record:
         """Create the folder; raises FileError where something stands there already."""
         self.folder, self.pages = folder, pages
         self.origin_ns = time.monotonic_ns()
-        self.steps: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
-        self.samples: list[dict[str, Any]] = []
         try:
             make_folder(folder)
             if any(folder.iterdir()):
@@ -52,6 +51,16 @@ class Record:
         except OSError as error:
             raise FileError(f"{folder}: cannot be made the run folder: {error.strerror}") from None
         self._files: dict[str, durable.Lines] = {}
+
+    @cached_property
+    def steps(self) -> list[dict[str, Any]]:
+        """All ranks' steps so far, read back: kept, two hours of six ranks would take 600 MB."""
+        return durable.read_lines(self.folder / "steps.jsonl")
+
+    @cached_property
+    def samples(self) -> list[dict[str, Any]]:
+        """All readings of the spans so far, read back."""
+        return durable.read_lines(self.folder / "spans.jsonl")
 
     def seconds(self, now_ns: int) -> float:
         """Return a time of the run's clock in seconds."""
@@ -67,12 +76,12 @@ class Record:
 
     def step(self, step: dict[str, Any]) -> None:
         """Append one rank's step to ``steps.jsonl``."""
-        self.steps.append(step)
+        self.__dict__.pop("steps", None)
         self._append("steps.jsonl", step)
 
     def sample(self, sample: dict[str, Any]) -> None:
         """Append one reading of a span's counters to ``spans.jsonl``."""
-        self.samples.append(sample)
+        self.__dict__.pop("samples", None)
         self._append("spans.jsonl", sample)
 
     def machine(self, look: dict[str, Any]) -> None:

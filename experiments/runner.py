@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from controller.client import ControllerClient
 from controller.errors import ControllerError
-from experiments import fidelity
+from experiments import fidelity, limits
 from experiments.bench import Bench, Place
 from experiments.carrymeasure import ensure_known
 from experiments.clockbounds import bounds_ns, check_clocks, has_our_clock
@@ -70,13 +71,18 @@ def run_twin(
     bench = bench or Bench(kept=False)
     machine = preflight(scenario, twin, bench.machine)
     name = secrets.token_hex(3)
-    record = Record(out or default_folder(scenario.name, name), pages=pages)
-    manifest = manifest_of(scenario, source, name, twin, machine, live=live)
+    limits.check_disk(folder := out or default_folder(scenario.name, name))
+    record = Record(folder, pages=pages)
     course, outcome = Course(scenario, twin), Outcome()
     listening = Live(observer, record, outcome.checks) if live else None
     observer = listening or observer
     observer.begin(scenario.workload.steps)
-    with half_written(record.folder, name), stop_on_signals() as ignore_signals:
+    with (
+        half_written(record.folder, name),
+        limits.telling(record.folder),
+        stop_on_signals() as ignore_signals,
+    ):
+        manifest = manifest_of(scenario, source, name, twin, machine, live=live)
         record.write("manifest.json", manifest)
         try:
             with bench.place(scenario, twin, machine, name, record, observer.stage) as place:
@@ -89,6 +95,8 @@ def run_twin(
             raise
         except (RunFailed, EmulationError, ControllerError) as error:
             outcome.status, outcome.error = "failed", str(error)
+        except (OSError, MemoryError) as error:
+            outcome.status, outcome.error = "failed", limits.told(error, record.folder)
         record.event("network gone")
         if listening:
             listening.close(course, outcome.status)
@@ -106,7 +114,7 @@ def emulate(
     """Measure the network, train through it, measure again."""
     network, training, scenario, twin = place.network, place.training, course.scenario, course.twin
     observer.stage("measuring the spans")
-    network.controller.set_probing(scenario.controller.probing)
+    network.supervised.ask(lambda it: it.set_probing(scenario.controller.probing))
     # In a lab that has proved itself, spans that stay as they are have their rates measured once.
     once = place.renewed and twin.final == twin.initial and not twin.traces
     outcome.checks += measure_before(network, twin, rates=not once)
@@ -118,6 +126,8 @@ def emulate(
     observer.stage("measuring the spans again")
     network.set_spans({span: twin.final[span] for span in twin.traces})  # replays have ended
     outcome.checks += network.measure("after training", twin.final)
+    outcome.checks += network.vitals.checks()
+    outcome.checks.append(fidelity.check_restarts(network.supervised.restarts))
     outcome.checks.append(fidelity.check_closed(network.ways_out()))
     record.event("measured")
 
@@ -130,6 +140,7 @@ def preflight(scenario: Scenario, twin: Twin, machine: Capabilities) -> Capabili
     if machine.missing:
         raise MachineError("this machine lacks:\n" + "\n".join(f"  {m}" for m in machine.missing))
     reap()
+    limits.allow_descriptors(twin.graph)
     return choose_impairer(machine, scenario.emulate.impairer, twin.states)
 
 
@@ -143,7 +154,8 @@ def measure_before(network: Network, twin: Twin, *, rates: bool) -> list[fidelit
         if all(check.ok for check in delays):
             break
     checks += delays
-    checks.append(fidelity.check_cables(network.controller.health().miswired))
+    health = network.supervised.ask(ControllerClient.health)
+    checks.append(fidelity.check_cables(health.miswired))
     network.set_spans(dict.fromkeys(twin.graph.spans, twin.reference))
     return checks
 
@@ -152,7 +164,7 @@ def compare_clocks(place: Place, record: Record) -> fidelity.Check:
     """Ask all whose time stamps the run will hold what time it is."""
     network = place.network
     clocks = {f"relay of {span}": ask for span, ask in network.impairer.clocks().items()}
-    clocks["controller"] = network.controller.now_ns
+    clocks["controller"] = partial(network.supervised.ask, ControllerClient.now_ns)
     # The controller answers by HTTP, which on a slow machine takes longer than clocks may differ.
     ours = {"controller"} if has_our_clock(network.supervised.pid) else set()
     bounds = bounds_ns(place.training.clocks() | clocks, ours)

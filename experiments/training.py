@@ -68,6 +68,10 @@ class Training:
         assert not self._busy, "a launcher whose ranks train answers later"
         return {it.name.removeprefix("the "): partial(_time_of, it) for it in self._launchers}
 
+    def pids(self) -> dict[str, int]:
+        """Return the launchers' processes, by what they are called."""
+        return {it.name: it.pid for it in self._launchers}
+
     def start(self) -> None:
         """Let the ranks train."""
         self._send("start")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from types import TracebackType
 
 from controller.messages import Health
@@ -48,6 +49,7 @@ class Watch:
         self._network, self._record, self._session = network, record, session
         self._processors = Processors(os.environ.get(MARK))
         self._looks: list[Look] = []
+        self._turned, self._fine = 0, True  # which of them this phase began with; how the last was
         self._windows: dict[tuple[str, int], _Reading] = {}  # what each began with
         self._allowed: dict[tuple[str, int], set[Duplex]] = {}  # in which states, since then
         self._worst: dict[tuple[str, str], Check] = {}
@@ -178,6 +180,8 @@ class Watch:
             name = self._session.phases[self._looks[-1].phase].name
             self._drops.append((name, self._network.lab.unmodelled_drops()))
         self._looks.append(look)
+        if turned:
+            self._forget_others()
         self._looked_ns = look.taken.at_ns
         clocks = look.clocks
         self._record.machine(
@@ -189,6 +193,17 @@ class Watch:
                 "stalled_ns": look.stalled_ns,
             }
         )
+
+    def _forget_others(self) -> None:
+        """Forget who had processors in the phase that is over, unless they had too much of them."""
+        begin, self._turned = self._turned, len(self._looks) - 1
+        processors, looks = os.cpu_count() or 1, [look.taken for look in self._looks[begin:]]
+        spans = [*pairwise(looks), (looks[0], looks[-1])] if looks[1:] else []
+        shares = [watchchecks.taken_by_others(*span, processors) for span in spans]
+        fine = all(share <= most for share, most in shares)
+        if fine and self._fine:  # with this look the phase before ended
+            self._looks[begin] = replace(self._looks[begin], others={})
+        self._fine = fine
 
     def _when(self, at_ns: int) -> str:
         """Say when something was, by the phase then and the seconds of the run."""

@@ -45,6 +45,8 @@ MAY_EMULATE = {
         "processors",
         "watch",
         "watchchecks",
+        "vitals",
+        "limits",
     )
 }
 MAX_LINES = 400

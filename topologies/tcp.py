@@ -57,13 +57,6 @@ class HostTcp:
         return found
 
     @property
-    def route_options(self) -> str:
-        """Return the same as ``ip route`` takes it."""
-        units = {"rto_min": "ms"}
-        words = (f" {name} {value}{units.get(name, '')}" for name, value in self.metrics.items())
-        return "".join(words)
-
-    @property
     def buffers(self) -> int | None:
         """Return how large buffers must be able to grow so that the window alone is the limit."""
         return None if self.window_bytes is None else BUFFER_SHARE * self.window_bytes

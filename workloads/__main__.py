@@ -12,6 +12,7 @@ fork; the others have launchers elsewhere.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -20,6 +21,7 @@ import sys
 import time
 import traceback
 from collections.abc import Collection
+from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from workloads.job import Job, Rank
@@ -47,6 +49,9 @@ def main() -> int:
 
     from workloads.train import train
 
+    # What is imported stays: a collection in a rank would touch all of it, and so copy its pages.
+    gc.collect()
+    gc.freeze()
     report({"kind": "imported"})
     own = frozenset(map(int, sys.argv[1:]))
     code, turnstile = 1, Turnstile([], 0)
@@ -101,6 +106,7 @@ def run_rank(job: Job, me: Rank, turnstile: Turnstile, train: Any, gate: int) ->
     code = 1
     try:
         die_with_parent()
+        Path("/proc/self/comm").write_text(f"rank {me.rank}")
         log = os.open(job.log(me.rank), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         os.dup2(log, sys.stderr.fileno())
         if me.netns:

@@ -43,7 +43,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "published.md",
         "security.md",
     ),
-    "Help": ("faq.md", "contributing.md"),
+    "Help": ("faq.md", "troubles.md", "contributing.md"),
 }
 """By heading, its pages in order; a folder stands for all pages in it, its index first."""
 OTHERS = "Help"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.integration.runs import children_of, command_of, eventually
-from topologies.emulation.claims import STATE
+from topologies.emulation.claims import claims, gate, is_dead
 from topologies.emulation.containers import cgroup
 from topologies.emulation.containers.engine import running_engine
 from topologies.emulation.containers.slots import CACHE
@@ -64,10 +64,17 @@ class Inventory:
 
     @staticmethod
     def taken(temporary: Path) -> Inventory:
-        """Look at this machine; ``temporary`` is where processes keep their temporary files."""
+        """Look at this machine; ``temporary`` is where processes keep their temporary files.
+
+        What belongs to runs that live is left out.
+        """
+        with gate():
+            dead = [it for it in claims() if is_dead(it)]
+            urgent = any((it / "ksoftirqd").exists() for it in claims() if it not in dead)
         found = {f"device {it.name}" for it in Path("/sys/class/net").iterdir()}
         found |= {f"mount {it.split()[4]}" for it in _lines(Path("/proc/self/mountinfo"))}
-        for folder in (Path("/run/netns"), Path("/dev/shm"), STATE, temporary):
+        found |= {str(it) for it in dead}
+        for folder in (Path("/run/netns"), Path("/dev/shm"), temporary):
             found |= {str(it) for it in folder.rglob("*")} if folder.exists() else set()
         found |= {str(it) for it in CACHE.glob("half-made-*")}
         groups = [*cgroup.ROOT.glob("spanlab-*"), *cgroup.ROOT.glob("*/spanlab-*")]
@@ -75,7 +82,7 @@ class Inventory:
         for setting in ("net/ipv4/ip_forward", "net/ipv4/tcp_congestion_control"):
             found.add(f"{setting} {Path('/proc/sys', setting).read_text().strip()}")
         for pid in children_of(2):
-            if _is_soft(pid):
+            if _is_soft(pid) and not urgent:
                 found.add(f"kernel thread {pid} scheduled {os.sched_getscheduler(pid)}")
         if engine := running_engine():
             found |= {f"container {it}" for it in engine.ask("ps", "-aq", "--no-trunc").split()}
@@ -119,7 +126,8 @@ def foreigners(folder: Path, temporary: Path) -> Iterator[set[int]]:
         start(sys.executable, "-c", "import time; time.sleep(600)", "-m", "workloads")
         database, socket = folder / "conf.db", folder / "db.sock"
         _run("ovsdb-tool", "create", database, SCHEMA)
-        start("ovsdb-server", database, f"--remote=punix:{socket}", "--unixctl=none")
+        quiet = ("--unixctl=none", "-vconsole:off")
+        start("ovsdb-server", database, f"--remote=punix:{socket}", *quiet)
         eventually(socket.exists, 10, "the foreign database")
         _run("ovs-vsctl", f"--db=unix:{socket}", "--no-wait", "init")
         _run("ovs-vsctl", f"--db=unix:{socket}", "--no-wait", "add-br", "s1")
@@ -127,6 +135,7 @@ def foreigners(folder: Path, temporary: Path) -> Iterator[set[int]]:
             (place / f"spanlab-{namespace}").write_text("foreign")
             stack.callback((place / f"spanlab-{namespace}").unlink)
         yield {process.pid for process in processes}
+        assert (alive / "kept").exists()
         found = _run("ovs-vsctl", f"--db=unix:{socket}", "--no-wait", "list-br")
         assert found.split() == ["s1"]
         devices = _run(*inside, "ip", "-brief", "link")

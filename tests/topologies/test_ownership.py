@@ -172,6 +172,7 @@ def test_many_start_and_clean_at_once_and_none_hurts_another(
 ) -> None:
     """Four processes claim and reap, and others are killed; every living claim stays whole."""
     busy = """
+        import random, signal
         print("ready", flush=True)
         number = 0
         until = time.monotonic() + 1.5
@@ -182,11 +183,16 @@ def test_many_start_and_clean_at_once_and_none_hurts_another(
                 context = ownership.owned_folder(f"{name}-killed")
                 (context.__enter__() / "something").touch()
                 os.kill(os.getpid(), 9)
+            if os.fork() == 0:  # a clean that is killed
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-4, 3e-3))
+                while True:
+                    ownership.reap()
             with ownership.owned_folder(name) as folder:
                 (folder / "mine").write_text("mine")
                 ownership.reap()
                 assert (folder / "mine").read_text() == "mine"
             assert not folder.exists()
+            os.wait()
             os.wait()
     """
     processes = [other(busy) for _ in range(4)]

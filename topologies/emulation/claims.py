@@ -47,16 +47,17 @@ def gate(*, wait: bool = True) -> Iterator[None]:
 @contextmanager
 def claim(name: str) -> Iterator[Path]:
     """Yield a private folder of that name, this process's own until the end."""
-    folder = STATE / name
-    with gate():
-        folder.mkdir(mode=0o700)
-        lock = _locked(folder)
-        (folder / _OWNER).write_text(identity(os.getpid()))
+    folder, lock = STATE / name, None
     try:
+        with gate():
+            folder.mkdir(mode=0o700)
+            lock = _locked(folder)
+            (folder / _OWNER).write_text(identity(os.getpid()))
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        if lock is not None:  # otherwise it is nobody's, and goes with the dead
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
         with contextlib.suppress(BlockingIOError), gate(wait=False):
             pass  # and the folder of all claims goes, if this was the last
 

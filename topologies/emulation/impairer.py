@@ -114,6 +114,12 @@ class Impairer(Protocol):
         Nothing where the kernel carries spans.
         """
 
+    def processes(self) -> Mapping[str, int]:
+        """Return, by span, the process that carries it, once that has answered something.
+
+        Nothing where the kernel carries spans.
+        """
+
     def deviations(self) -> dict[str, str]:
         """Say of each span that was not as `apply` or `replay` left it how it differed.
 

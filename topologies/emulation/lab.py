@@ -3,47 +3,46 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any
 
-from mininet.link import Intf, Link, OVSLink
+from mininet.link import OVSLink
 from mininet.log import setLogLevel
 from mininet.net import Mininet
-from mininet.node import Host as MininetHost
-from mininet.node import OVSSwitch, RemoteController
 from mininet.topo import Topo
 
-from topologies.emulation.errors import EmulationError, MachineError
+from topologies.emulation.emptyhosts import EmptyHosts
+from topologies.emulation.errors import EmulationError
+from topologies.emulation.hostsetup import HOST_INTERFACE, Access, Settings
 from topologies.emulation.kernel import widen_packet_sockets
+from topologies.emulation.nodes import Cable, Controller, SpanEnd, Switch
+from topologies.emulation.nodes import Host as MininetHost
 from topologies.graph import Graph, Host
-from topologies.linkstate import ETHERNET_HEADER
 from topologies.tcp import AS_IT_IS, HostTcp
 
-HOST_INTERFACE = "net0"
-ACCESS_QUEUE_FRAMES = 256
+__all__ = ["HOST_INTERFACE", "Access", "Lab"]
+
 SWITCH_BUFFER_BYTES = 8 << 20
 """Receive buffer of a switch port in user space: tens of ms at the rates that one carries."""
 
-
-@dataclass(frozen=True)
-class Access:
-    """How a host is attached: wire rate of its own traffic, and packet size."""
-
-    rate_bps: int
-    mtu: int
+RECONNECT_MS = 1000
+"""The longest that a switch waits until it tries to reach its controller again."""
 
 
 class Lab:
     """The running twin of a graph; a context manager that starts and stops it.
 
     Must be entered inside a private network namespace with its Open vSwitch running.
+
+    Attributes:
+        graph: what it is the twin of.
+        net: Mininet's view of it, once it runs: ``lab.net.get("north-w1").cmd("ip address")``.
     """
 
     def __init__(
@@ -71,36 +70,25 @@ class Lab:
         """
         self.graph, self._cables, self._access = graph, cables, access
         self._congestion_control, self._tcp, self._wired = congestion_control, tcp, wired
-        setLogLevel("critical")
-        # Mininet's own initialisation raises limits of the whole machine; ours needs none.
-        Mininet.inited = True
-        self._bridges = {switch.name: f"s{switch.dpid}" for switch in graph.switches}
-        self._net = Mininet(
-            topo=_MininetTopo(graph, self._bridges, Link if wired else OVSLink, places or {}),
-            switch=_switch_kind(datapath),
-            link=OVSLink,
-            controller=None,
-            build=False,
-            waitConnected=False,
-        )
+        self._datapath, self._there = datapath, dict(places or {})
         self._openflow_port, self._vswitchd_pid = openflow_port, vswitchd_pid
+        self._bridges = {switch.name: f"s{switch.dpid}" for switch in graph.switches}
+        self._stack = ExitStack()
+        self.net: Mininet
+        self._keeper: EmptyHosts
+        self._places: dict[str, int] = {}
 
     def __enter__(self) -> Lab:
-        try:
-            self._net.build()
-            self._net.addController(
-                _SilentController("c0", ip="127.0.0.1", port=self._openflow_port())
-            )
+        with ExitStack() as stack:
+            self._keep_networks(stack)
+            self.net = self._mininet()
+            stack.callback(self._end_shells)
+            self.net.build()
             self._plug_cables()
-            self._widen_ports()
-            self._net.start()
-            self._leave_queues_alone()
+            self.net.start()
+            self._introduce_controller()
             widen_packet_sockets(self._vswitchd_pid, SWITCH_BUFFER_BYTES)
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                list(pool.map(self._configure, self.graph.hosts))
-        except BaseException:
-            self._abandon()
-            raise
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -109,21 +97,35 @@ class Lab:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._net.stop()
+        """End what runs on hosts' behalf; devices and switches go with the networks they are in."""
+        self._stack.close()
 
-    def _abandon(self) -> None:
-        """Take down what was built; a shell may be in the middle of a command that was interrupted.
+    def _keep_networks(self, stack: ExitStack) -> None:
+        """Make a network for every host that has no place yet."""
+        empty = [host.name for host in self.graph.hosts if host.name not in self._there]
+        self._keeper = EmptyHosts(len(empty))
+        stack.callback(self._keeper.close)
+        self._places = self._there | dict(zip(empty, self._keeper.threads, strict=True))
 
-        Such a shell would refuse the commands of taking down, whose failure would hide the cause.
-        """
-        nodes = list(self._net.values())
-        for node in nodes:
-            node.waiting = False
-        try:
-            self._net.stop()
-        except Exception:  # what is left goes with the run's network, and its shells
-            for node in nodes:
-                node.terminate()
+    def _mininet(self) -> Mininet:
+        """Return the network as Mininet sees it, of which there is nothing yet."""
+        setLogLevel("critical")
+        # Mininet's own initialisation raises limits of the whole machine; ours needs none.
+        Mininet.inited = True
+        settings = {host.name: self._settings(host) for host in self.graph.hosts}
+        return Mininet(
+            topo=_MininetTopo(self.graph, self._bridges, self._places, settings, self._wired),
+            host=MininetHost,
+            switch=partial(Switch, datapath=self._datapath),
+            controller=None,
+            build=False,
+            waitConnected=False,
+        )
+
+    def _end_shells(self) -> None:
+        """End the shells that somebody started, whatever they do."""
+        for node in self.net.values():
+            node.terminate()
 
     @property
     def devices(self) -> dict[str, tuple[str, int]]:
@@ -145,8 +147,8 @@ class Lab:
         return list(self._bridges.values())
 
     def pid(self, host: str) -> int:
-        """Return the process whose network namespace is the host's."""
-        return int(self._net[host].pid)
+        """Return the process, or the thread of one, whose network namespace is the host's."""
+        return self._places[host]
 
     def popen(self, host: str, command: list[str], **options: Any) -> subprocess.Popen[str]:
         """Start a command on a host; it dies with this process."""
@@ -198,82 +200,53 @@ class Lab:
             for device, switch, port in zip(
                 self._cables[span], (link.a, link.b), (link.a_port, link.b_port), strict=True
             ):
-                Intf(device, node=self._net[self._bridges[switch]], port=port)
+                SpanEnd(device, node=self.net[self._bridges[switch]], port=port)
 
-    def _leave_queues_alone(self) -> None:
-        """Keep Open vSwitch from clearing the impairer's queues, as it does with a port's own."""
-        devices = [device for ends in self._cables.values() for device in ends]
-        ports = [["--", "set", "Port", device, "qos=@none"] for device in devices]
-        create = ["--id=@none", "create", "QoS", "type=linux-noop"]
-        if ports:
-            _output(["ovs-vsctl", "--", *create, *(word for port in ports for word in port)])
+    def _introduce_controller(self) -> None:
+        """Let all switches meet the controller, which may have started only while they did."""
+        controller = Controller("c0", ip="127.0.0.1", port=self._openflow_port())
+        self.net.addController(controller)
+        target = f"tcp:{controller.ip}:{controller.port}"
+        words: list[str] = []
+        for bridge in self._bridges.values():
+            words += ["--", "set-controller", bridge, target]
+            words += ["--", "set", "Controller", bridge, f"max_backoff={RECONNECT_MS}"]
+        _output(["ovs-vsctl", "--no-wait", *words])
 
-    def _widen_ports(self) -> None:
-        """Give the switches' side of every access link, and of wires, the hosts' packet size."""
-        mtu = max(access.mtu for access in self._access.values())
-        spans = {device for ends in self._cables.values() for device in ends}
-        for device in self.devices.keys() - spans:
-            _output(["ip", "link", "set", device, "mtu", str(mtu), "up"])
+    def _settings(self, host: Host) -> Settings:
+        """Return what a host is to be; it knows all whom it will talk to.
 
-    def _configure(self, host: Host) -> None:
-        """Give a host its address, packet size, access rate and TCP; check that each took."""
-        access = self._access[host.name]
-        frame = access.mtu + ETHERNET_HEADER
-        # Two frames of burst: the shaper's clock is finer than a frame at every rate we reach.
-        burst = max(2 * frame, access.rate_bps // 8 // 1000)
-        queue = ACCESS_QUEUE_FRAMES * frame
-        script = f"""set -e
-ip link set lo up
-sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null || true
-ethtool -K {HOST_INTERFACE} tx off sg off tso off gso off gro off >/dev/null
-ip link set {HOST_INTERFACE} mtu {access.mtu} up
-ip route replace 10.0.0.0/8 dev {HOST_INTERFACE}{self._tcp.route_options}
-tc qdisc replace dev {HOST_INTERFACE} root tbf rate {access.rate_bps}bit \
-burst {burst} limit {queue}
-sysctl -qw net.ipv4.tcp_congestion_control={self._congestion_control}
-cat /proc/sys/net/ipv4/tcp_congestion_control"""
-        try:
-            answer = self.run(host.name, ["sh", "-c", script], timeout_s=20)
-        except EmulationError as error:
-            if "tcp_congestion_control" not in str(error).partition(" failed: ")[2]:
-                raise
-            answer = ""
-        if answer.split()[-1:] != [self._congestion_control]:
-            allowed = f"reno {self._congestion_control}"
-            raise MachineError(
-                f"TCP {self._congestion_control} is not permitted in namespaces; permit it with: "
-                f"sysctl -w net.ipv4.tcp_allowed_congestion_control='{allowed}'"
-            )
-        self._limit(host)
-
-    def _limit(self, host: Host) -> None:
-        """Let a host's buffers hold its window; check that its route has what TCP is told."""
-        metrics, room = self._tcp.metrics, self._tcp.buffers
-        if not metrics:
-            return
-        script = "set -e\n"
-        for kind in ("rmem", "wmem") if room else ():
-            path = f"/proc/sys/net/ipv4/tcp_{kind}"
-            script += f"set -- $(cat {path})\n"
-            script += f"[ $3 -ge {room} ] || echo $1 $2 {room} >{path}\n"
-        script += "ip -j route show 10.0.0.0/8"
-        (route,) = json.loads(self.run(host.name, ["sh", "-c", script], timeout_s=20))
-        found = route.get("metrics", [{}])[0]
-        if found != metrics:
-            raise EmulationError(f"{host.name}: its route has {found} and should have {metrics}")
+        Were it to ask for them, that would be ten thousand questions among a hundred hosts, and as
+        many answers to be kept: Linux keeps 1,024 at a time for all namespaces of a machine
+        (net.ipv4.neigh.default.gc_thresh3), besides those that are there for good.
+        """
+        peers = self.graph.probers(host.probes) if host.probes else self.graph.workers
+        return Settings(
+            host.ip,
+            self._access[host.name],
+            self._congestion_control,
+            {peer.ip: peer.mac for peer in peers if peer is not host},
+            self._tcp,
+        )
 
 
 class _MininetTopo(Topo):
     """The hosts, switches, access and fabric links of a graph; spans are plugged in later."""
 
     def build(
-        self, graph: Graph, bridges: Mapping[str, str], cable: Any, places: Mapping[str, int]
+        self,
+        graph: Graph,
+        bridges: Mapping[str, str],
+        places: Mapping[str, int],
+        settings: Mapping[str, Settings],
+        wired: bool,
     ) -> None:
+        mtu = max(it.access.mtu for it in settings.values())
         for switch in graph.switches:
             self.addSwitch(bridges[switch.name], dpid=f"{switch.dpid:016x}")
         for host in graph.hosts:
-            there = {"cls": _HostThere, "place": places[host.name]} if host.name in places else {}
-            self.addHost(host.name, ip=f"{host.ip}/8", mac=host.mac, **there)
+            self.addHost(host.name, place=places[host.name], settings=settings[host.name])
+        macs = {host.name: host.mac for host in graph.hosts}
         for index, link in enumerate(graph.links):
             if link.kind == "access":
                 self.addLink(
@@ -283,6 +256,9 @@ class _MininetTopo(Topo):
                     port2=link.b_port,
                     intfName1=HOST_INTERFACE,
                     intfName2=f"h{index}",
+                    addr1=macs[link.a],
+                    cls=Cable,
+                    mtu=settings[link.a].access.mtu,
                 )
             elif link.kind == "fabric":
                 a, b = bridges[link.a], bridges[link.b]
@@ -293,39 +269,8 @@ class _MininetTopo(Topo):
                     port2=link.b_port,
                     intfName1=f"{a}-{link.a_port}",
                     intfName2=f"{b}-{link.b_port}",
-                    cls=cable,
+                    **({"cls": Cable, "mtu": mtu} if wired else {"cls": OVSLink}),
                 )
-
-
-class _HostThere(MininetHost):
-    """A host whose network is that of a process which runs already, ``place``.
-
-    Mininet's shell for it joins that network; by the shell's process Mininet moves the host's end
-    of its cable there, and `Lab` starts what it runs, with this machine's own programs.
-    """
-
-    def startShell(self, mnopts: str | None = None) -> None:
-        self.inNamespace = False  # not a new one
-        super().startShell(mnopts)
-        self.inNamespace = True
-
-    def _popen(self, cmd: list[str], **params: Any) -> Any:
-        network = f"--net=/proc/{self.params['place']}/ns/net"
-        return super()._popen(["nsenter", network, *cmd], **params)
-
-
-class _SilentController(RemoteController):
-    """A controller that runs elsewhere and is known to listen."""
-
-    def checkListening(self) -> None:
-        pass
-
-
-def _switch_kind(datapath: str) -> Any:
-    def switch(name: str, **options: Any) -> OVSSwitch:
-        return OVSSwitch(name, datapath=datapath, protocols="OpenFlow13", batch=True, **options)
-
-    return switch
 
 
 def _output(command: list[str]) -> str:

@@ -140,6 +140,10 @@ class NetemImpairer:
         """See `Impairer.clocks`: it is this process that reads the kernel's counters."""
         return {}
 
+    def processes(self) -> dict[str, int]:
+        """See `Impairer.processes`."""
+        return {}
+
     def deviations(self) -> dict[str, str]:
         """See `Impairer.deviations`."""
         return dict(self._deviations)

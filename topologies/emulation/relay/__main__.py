@@ -83,6 +83,7 @@ def report(directions: list[Direction]) -> dict[str, Any]:
         "states": [direction.line[:3] for direction in directions],
         "counters": [counters_of(direction) for direction in directions],
         "now_ns": time.monotonic_ns(),
+        "pid": os.getpid(),
         "realtime": os.sched_getscheduler(0) == os.SCHED_FIFO,
     }
 

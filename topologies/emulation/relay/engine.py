@@ -9,7 +9,7 @@ import numpy as np
 from topologies.emulation.impairer import LATENESS_EDGES_US
 from topologies.emulation.relay.compiled import compiled, monotonic_ns, ppoll, read, write
 from topologies.emulation.relay.queue import DROPPED, admit
-from topologies.emulation.relay.records import Line, new_line
+from topologies.emulation.relay.records import Line, new_line, there
 
 BATCH = 32
 """Frames read from one device before others get their turn: some 50 us."""
@@ -47,7 +47,7 @@ def new_direction(source: int, sink: int, seed: list[int], mtu: int) -> Directio
         source,
         sink,
         new_line(seed),
-        under_way=np.zeros(SLOTS, _UNDER_WAY),
+        under_way=there(np.zeros(SLOTS, _UNDER_WAY)),
         frames=np.empty((SLOTS, row), np.uint8),
         free=np.arange(SLOTS)[::-1].copy(),  # the rows used last are used next: they are cached
         places=places,

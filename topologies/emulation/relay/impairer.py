@@ -46,6 +46,7 @@ class RelayImpairer:
         Raises MachineError where TAP devices cannot be made.
         """
         self._relays: dict[str, _Relay] = {}
+        self._processes: subprocess.Popen[bytes] | None = None
         jobs: list[dict[str, Any]] = []
         handed_over: list[int] = []
         try:
@@ -61,11 +62,12 @@ class RelayImpairer:
                     {"name": span, "devices": devices, "descriptors": descriptors, "seed": seeds}
                 )
             job = json.dumps({"spans": jobs, "mtu": mtu})
-            self._processes = subprocess.Popen(
-                [*PYTHON, "-m", "topologies.emulation.relay", job],
-                pass_fds=handed_over,
-                start_new_session=True,
-            )
+            if jobs:  # without one there is nothing that would tell it to end
+                self._processes = subprocess.Popen(
+                    [*PYTHON, "-m", "topologies.emulation.relay", job],
+                    pass_fds=handed_over,
+                    start_new_session=True,
+                )
         finally:
             for descriptor in handed_over:
                 os.close(descriptor)
@@ -114,6 +116,10 @@ class RelayImpairer:
         """See `Impairer.clocks`."""
         return {span: partial(_time_of, relay) for span, relay in self._relays.items()}
 
+    def processes(self) -> dict[str, int]:
+        """See `Impairer.processes`."""
+        return {span: relay.pid for span, relay in self._relays.items() if relay.pid}
+
     def deviations(self) -> dict[str, str]:
         """See `Impairer.deviations`; of a trace, the states to come are compared as well."""
         found = {span: relay.deviation for span, relay in self._relays.items()}
@@ -124,6 +130,8 @@ class RelayImpairer:
         for relay in self._relays.values():
             relay.close()
         self._relays.clear()
+        if self._processes is None:
+            return
         try:
             self._processes.wait(timeout=2)
         except subprocess.TimeoutExpired:
@@ -145,6 +153,7 @@ class _Relay:
         self._timeout_s = _LOAD_TIMEOUT_S
         self.asked: list[tuple[Any, Any, Any]] = []
         self._in_force: list[tuple[Any, Any, Any]] = []
+        self.pid = 0
 
     @property
     def deviation(self) -> str:
@@ -165,7 +174,7 @@ class _Relay:
         self._timeout_s = _ANSWER_TIMEOUT_S
         if answer["fault"]:
             raise ImpairmentError(f"span {self.span}: {answer['fault']}")
-        self._in_force = answer["states"]
+        self._in_force, self.pid = answer["states"], answer["pid"]
         return answer
 
     def close(self) -> None:

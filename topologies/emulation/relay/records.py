@@ -82,13 +82,22 @@ class Line(NamedTuple):
     random: Any
 
 
+def there(ring: Any) -> Any:
+    """Return an array all of whose memory has been taken: it is written to from end to end anyway.
+
+    Otherwise a relay would grow until 65,536 frames have come, and wait for every page of it.
+    """
+    ring.view(np.uint8)[:] = 0
+    return ring
+
+
 def new_line(seed: Sequence[int]) -> Line:
     """Return a line that is down; ``seed`` decides every draw."""
     down = state_arrays([(0, LinkState(rate_bps=1, delay_ns=0, up=False))])
     return Line(
         *down,
         progress=np.zeros(1, PROGRESS),
-        waiting=np.zeros(MAX_WAITING, WAITING),
+        waiting=there(np.zeros(MAX_WAITING, WAITING)),
         counts=np.zeros(1, COUNTS),
         random=np.random.Generator(np.random.PCG64(seed)),
     )
