@@ -67,8 +67,9 @@ def test_what_a_run_cannot_do_without_ends_it_at_once(start: Start, harm: Harm) 
     as_told(run, harm)
 
 
+@pytest.mark.thorough
 def test_what_it_survives_makes_it_unfaithful(start: Start) -> None:
-    run = start("--live", timeline=[], workload__gradients="400 kB", workload__bucket="200 KB")
+    run = start("--live", timeline=[], workload__gradients="400 kB", workload__bucket="200 kB")
     run.wait_step(5)
     for harm in sorted(GOING_ON, key=lambda it: it.how == "killed"):
         if harm.name != "controller stopped":  # is the same, by way of a kill
