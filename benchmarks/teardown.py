@@ -123,6 +123,7 @@ def _run(
             [sys.executable, "-m", "experiments", "run", str(file), "--out", str(out), "--json"],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         meanwhile(process, out)
         told_ns = time.monotonic_ns()

@@ -214,7 +214,7 @@ def load_of(scenario: Scenario) -> Load:
     lasting = [it for it in exchanges if it.end is None]
     fails = any(change.kind == "fail" or change.outages for change in real.changes)
     return Load(
-        switched_bps=_switched_bps(real, exchanges, routes),
+        switched_bps=switched_bps(real, exchanges, routes),
         shortest=(span, rtt_ns),
         compute_ns=real.compute_ns,
         rounds=sum(it.messages / 2 / it.every for it in lasting),
@@ -236,13 +236,13 @@ def _as_it_is(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update={"emulate": real})
 
 
-def _switched_bps(real: Twin, exchanges: list[Exchange], routes: Crossings) -> int:
+def switched_bps(twin: Twin, exchanges: list[Exchange], routes: Crossings) -> int:
     """Return what workers send at full rate, each times the switches between spans on its way."""
     passed: dict[str, int] = defaultdict(int)
     for sender, receiver, _ in (flow for exchange in exchanges for flow in exchange.flows):
         spans = routes.get((sender.campus, receiver.campus), ())
         passed[sender.name] = max(passed[sender.name], len(spans) + 1)
-    return sum(real.access_bps[name] * switches for name, switches in passed.items())
+    return sum(twin.access_bps[name] * switches for name, switches in passed.items())
 
 
 def _run_ns(scenario: Scenario, real: Twin, exchanges: list[Exchange], routes: Crossings) -> float:

@@ -78,15 +78,17 @@ def run(
 def validate(file: File, as_json: AsJson = False) -> None:
     """Check a scenario file without touching the machine; show the twin it becomes."""
     from experiments.advice import advice
+    from experiments.bounds import bounds_here
     from experiments.manifest import quantities
     from experiments.similarity import summary, verdict
     from experiments.twin import load_twin
 
     scenario, twin = load_twin(file)
     rows, similar = quantities(scenario, twin), summary(scenario, twin)
+    advised = advice(scenario, twin, bounds_here())
     if as_json:
         answer = {"valid": True, "name": scenario.name, "quantities": rows, "similarity": similar}
-        answer["advice"] = advice(scenario)
+        answer["advice"] = advised
         print(json.dumps(answer, indent=1))
         return
     from rich.table import Table
@@ -97,7 +99,7 @@ def validate(file: File, as_json: AsJson = False) -> None:
     console.print(table)
     for reason in (*twin.because, verdict(similar["groups"])):
         console.print(Text(reason, style="dim"))
-    for sentence in advice(scenario):
+    for sentence in advised:
         console.print(Text(sentence, style="yellow"))
     console.print(Text(f"{file}: valid", style="green"))
 
@@ -162,6 +164,8 @@ def plan(
     from experiments.planner.plan import plan as make_plan
     from experiments.planner.screen import show_plan
     from experiments.scenario import load_scenario
+    from experiments.twin import twin_of
+    from experiments.warning import warn
 
     with (errors if as_json else console).status("weighing upgrades") as status:
         if confirm:
@@ -169,6 +173,7 @@ def plan(
 
             ensure_known(file, status.update)
         scenario, _ = settled(load_scenario(file), known())
+        warn(errors, scenario, twin_of(scenario))
         answer = make_plan(scenario, target, budget)
     result = None
     if confirm:
@@ -357,7 +362,10 @@ def main() -> None:
 def _run(file: Path, out: Path | None, as_json: bool, strict: bool, *, live: bool = False) -> None:
     from experiments.runner import run as run_scenario
     from experiments.screen import Screen, show_result
+    from experiments.twin import load_twin
+    from experiments.warning import warn
 
+    warn(errors, *load_twin(file))
     with Screen(errors if as_json else console) as screen:
         folder, result = run_scenario(file, screen, out, live=live)
     if as_json:

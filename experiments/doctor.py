@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from importlib import metadata
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from experiments.bounds import Bounds, bounds_for
 from experiments.carrying import kept
 from topologies.emulation.capabilities import Capabilities
+from topologies.units import render
 
 
 def diagnosis(machine: Capabilities) -> dict[str, Any]:
     """Return the probe's facts with the back ends that follow, for scripts."""
+    carrying = kept()
     return {
         "ok": not machine.missing,
         "backend": {
@@ -23,7 +27,8 @@ def diagnosis(machine: Capabilities) -> dict[str, Any]:
             "runtime": "namespace",
         },
         "torch": metadata.version("torch"),
-        "carrying": asdict(carrying) if (carrying := kept()) else None,
+        "carrying": asdict(carrying) if carrying else None,
+        "limits": bounds_for(machine.cpus, carrying).to_json(),
         **asdict(machine),
     }
 
@@ -61,6 +66,8 @@ def show_diagnosis(console: Console, machine: Capabilities) -> None:
         table.add_row("switches carry", "measured", f"[dim]{carrying.in_words}[/]")
     else:
         table.add_row("switches carry", "?", "[dim]spanlab doctor --measure; for emulate: auto[/]")
+    for row in _limits(bounds_for(machine.cpus, carrying)):
+        table.add_row(*row)
     memory = f"{machine.memory_bytes / 2**30:.0f} GiB"
     table.add_row("machine", f"{machine.cpus} cores, {memory}", f"[dim]kernel {machine.kernel}[/]")
     console.print(table)
@@ -76,3 +83,16 @@ def show_diagnosis(console: Console, machine: Capabilities) -> None:
         console.print(f"[red]missing[/] {line}", highlight=False)
     if not machine.missing:
         console.print("ready: ./spanlab demo", highlight=False)
+
+
+def _limits(bounds: Bounds) -> Iterator[tuple[str, str, str]]:
+    """Yield a row for each limit: of what, how many, and how it is known."""
+    counts = ", ".join(f"{it.faithful} {it.name}" for it in bounds.counts)
+    yield "faithful up to", "measured", f"[dim]{counts}, one at a time; {bounds.where}[/]"
+    found = [(mtu, bounds.switched_bps(mtu)) for mtu in (1500, 9000)]
+    each = " and ".join(f"{render(bps, 'rate')} at MTU {mtu}" for mtu, bps in found if bps)
+    if each:
+        yield "and of traffic", "measured", f"[dim]{each}, times the switches on its way[/]"
+    else:
+        how = "spanlab doctor --measure" if bounds.share else "python -m benchmarks.scale traffic"
+        yield "and of traffic", "?", f"[dim]{how}[/]"

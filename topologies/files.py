@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
+from collections.abc import Callable
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -73,7 +75,7 @@ def read_json(path: Path) -> dict[str, Any]:
     is larger than 64 MiB, or is no such JSON.
     """
     try:
-        found = _harmless(as_json(_read(path, MAX_JSON_BYTES)))
+        found = _harmless(as_json(_read(path, MAX_JSON_BYTES, plain_file)))
     except RecursionError:
         raise FileError(f"{one_line(str(path))}: is nested too deep") from None
     except ValueError as error:
@@ -102,13 +104,20 @@ def as_json(text: str | bytes) -> Any:
         raise ValueError("nested too deep") from None
 
 
-def _read(path: Path, most: int) -> bytes:
+def plain_file(path: str | Path, flags: int) -> int:
+    """Open what must be a plain file, for ``open``; a pipe would be waited for without end."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is not a plain file", str(path))
+    return descriptor
+
+
+def _read(path: Path, most: int, opener: Callable[[str, int], int] | None = None) -> bytes:
     """Return the bytes of a file; raises FileError where there are more than ``most``."""
     shown = one_line(str(path))
     try:
-        with path.open("rb") as file:
-            if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
-                raise FileError(f"{shown}: is a device, not a file")
+        with open(path, "rb", opener=opener) as file:
             raw = file.read(most + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in its name
         if isinstance(error, FileError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from topologies.files import as_json
+from topologies.files import as_json, plain_file
 
 MOST_BYTES = 32 << 20
 """That are read at once."""
@@ -25,10 +25,10 @@ class Growing:
         A line that is no object is left out: what was written once must not stop the page.
         """
         try:
-            with self._path.open("rb") as file:
+            with open(self._path, "rb", opener=plain_file) as file:
                 file.seek(self._offset)
                 found = file.read(MOST_BYTES)
-        except FileNotFoundError:
+        except OSError:  # not there yet, or no file
             return []
         whole = found[: found.rfind(b"\n") + 1]
         if not whole and len(found) == MOST_BYTES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from experiments.finished import FinishedRun, read_run
 from experiments.labs.answers import Answers
 from experiments.labs.matching import values_of_run
-from topologies.files import FileError
+from topologies.files import FileError, read_json
 
 RUNS = Path("runs")
 
@@ -45,7 +44,7 @@ def runs_below(folder: Path, name: str) -> tuple[list[FinishedRun], list[str]]:
     found, aside = [], []
     for manifest in sorted(folder.glob("*/manifest.json")):
         try:
-            called = json.loads(manifest.read_text())["scenario"]["name"]
+            called = read_json(manifest)["scenario"]["name"]
         except (OSError, ValueError, KeyError, TypeError):
             continue  # of no lab, as far as anybody can tell
         if called != name and not str(called).startswith(f"{name}-"):

@@ -36,6 +36,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "how-it-works.md",
         "ownership.md",
         "similarity.md",
+        "limits.md",
         "controller.md",
         "model.md",
         "measurements.md",

@@ -52,7 +52,7 @@ def sweep(
             from experiments.sweep.cluster import OnCluster
 
             executor = OnCluster(cluster, file, screen)
-        swept = conduct(file, executor, screen, out, again=retry_failed)
+        swept = conduct(file, executor, screen, out, again=retry_failed, warn=_warn)
     if as_json:
         print(json.dumps(swept.to_json(), indent=1))
     else:
@@ -103,6 +103,10 @@ def worker(
     arguments = ["--nthreads", "1", "--no-dashboard", *OFFER]
     command = [sys.executable, "-Im", "distributed.cli.dask_worker", address, *arguments]
     os.execv(sys.executable, command)
+
+
+def _warn(line: str) -> None:
+    errors.print(Text(line, style="yellow"), soft_wrap=True)
 
 
 def _shown(cell: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from experiments.bounds import bounds_here
 from experiments.errors import RunFailed
 from experiments.signals import stop_on_signals
 from experiments.sweep.attempt import full, no_room
@@ -74,8 +75,11 @@ def sweep(
     out: Path | None = None,
     *,
     again: bool = False,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> Swept:
     """Run what of a sweep has not ended yet, and, if ``again``, what has failed.
+
+    ``warn`` hears of points that are beyond what was seen to be emulated faithfully.
 
     Raises FileError before anything runs for a file, a point or a folder that will not do;
     Interrupted when told to stop, RunFailed when nothing can be written any more. After either,
@@ -84,7 +88,8 @@ def sweep(
     with stop_on_signals():
         spec, scenario = load_sweep(source)
         points = expand(spec, scenario, str(source))
-        check_all(points, str(source), _said(watcher, len(points)))
+        for line in check_all(points, str(source), _said(watcher, len(points)), bounds_here()):
+            warn(line)
         asked = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
         asked["scenario"] = scenario.model_dump(mode="json", by_alias=True, exclude_none=True)
         folder = out or Path("runs") / spec.name

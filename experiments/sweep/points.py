@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from experiments.bounds import Bounds
 from experiments.scenario import Scenario
 from experiments.sweep.design import combinations
 from experiments.sweep.paths import Place, check_apart, places, put
 from experiments.sweep.spec import SweepSpec
 from experiments.twin import settled_twin
+from experiments.twinbounds import beyond
 from topologies.errors import NetworkError
 from topologies.files import FileError, as_model
 
@@ -120,23 +122,39 @@ def seed_of(seed: Any, repetition: int) -> Any:
     return int(numpy.random.SeedSequence([seed, repetition]).generate_state(1)[0])
 
 
-def check_all(points: Sequence[Point], where: str, looked_at: Callable[[int], None]) -> None:
-    """See that every point's scenario is valid and has a twin; raises FileError naming points."""
+def check_all(
+    points: Sequence[Point],
+    where: str,
+    looked_at: Callable[[int], None],
+    bounds: Bounds | None = None,
+) -> list[str]:
+    """See that every point's scenario is valid and has a twin; raises FileError naming points.
+
+    Returns what is to be said of points that are beyond a machine's ``bounds``.
+    """
+    faults: dict[str, list[Point]] = {}
     said: dict[str, list[Point]] = {}
     for number, point in enumerate(points):
         if point.repetition == 0:
             try:
-                settled_twin(as_model(point.scenario, Scenario, ""))
+                scenario, twin = settled_twin(as_model(point.scenario, Scenario, ""))
+                for sentence in beyond(scenario, twin, bounds) if bounds else ():
+                    said.setdefault(sentence, []).append(point)
             except NetworkError as error:
                 for fault in str(error).splitlines():
-                    said.setdefault(fault.removeprefix(": "), []).append(point)
+                    faults.setdefault(fault.removeprefix(": "), []).append(point)
         looked_at(number + 1)
-    if not said:
-        return
+    if faults:
+        raise FileError("\n".join(_told(faults, where, "faults")))
+    return _told(said, where, "limits")
+
+
+def _told(said: Mapping[str, list[Point]], where: str, what: str) -> list[str]:
+    """Return a line for each thing that is said of points, and for how many."""
     lines = []
-    for fault, at in list(said.items())[:SHOWN]:
+    for sentence, at in list(said.items())[:SHOWN]:
         more = f" and {len(at) - 1} more" if len(at) > 1 else ""
-        lines.append(f"{where}: {at[0].name}{more}: {fault}")
+        lines.append(f"{where}: {at[0].name}{more}: {sentence}")
     if len(said) > SHOWN:
-        lines.append(f"{where}: and {len(said) - SHOWN} more faults")
-    raise FileError("\n".join(lines))
+        lines.append(f"{where}: and {len(said) - SHOWN} more {what}")
+    return lines

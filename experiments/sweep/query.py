@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from experiments.runstate import lacking, state_of
 from experiments.sweep.columns import FOUND, IDENTITY, found_in
 from experiments.sweep.ended import ended_well
 from experiments.sweep.store import RUNS, TABLE
-from topologies.files import FileError
+from topologies.files import FileError, read_json
 
 VIEWS = {
     "points": "a row for each phase of each run",
@@ -101,8 +100,8 @@ def _open(
 def _rows(run: Path) -> list[dict[str, Any]]:
     """Return the rows of a run that belongs to no sweep; none of one that is not understood."""
     try:
-        result = json.loads((run / "result.json").read_text())
-        seed = json.loads((run / "manifest.json").read_text())["seed"]
+        result = read_json(run / "result.json")
+        seed = read_json(run / "manifest.json")["seed"]
         ended = ended_well(0, run.name, seed, result, None)
     except (OSError, ValueError, KeyError, TypeError):
         return []

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from experiments.advice import advice
+from experiments.bounds import bounds_for
+from experiments.twin import twin_of
 from tests.fakes.scenarios import scenario_of, tiny
 
 
@@ -28,6 +30,7 @@ def test_a_reference_should_hold_three_meetings(
         "workload__reference_steps": reference_steps,
         "timeline": None,
     }
-    said = advice(scenario_of(tiny(**changed)))
+    scenario = scenario_of(tiny(**changed))
+    said = advice(scenario, twin_of(scenario), bounds_for(2, None))
     assert len(said) == sentences
     assert all("better make it 30, or more" in sentence for sentence in said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,7 +24,8 @@ from experiments.cli import compare
 from experiments.dashboard.follow import Follower
 from experiments.finished import read_run
 from experiments.reports.making import make
-from tests.fakes.sweeps import made, write_sweep
+from experiments.sweep.conduct import sweep
+from tests.fakes.sweeps import Made, Nobody, made, write_sweep
 from topologies.errors import NetworkError
 
 SCRIPTS = ("[/nothing]", "<script>alert(1)", "<img src=x", "</script><script>alert(2)")
@@ -162,6 +164,20 @@ def test_files_that_are_not_what_a_run_leaves(
             treat(folder)
 
 
+@pytest.mark.parametrize("make_it", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("name", [*FILES, "steps.parquet", "session.yaml"])
+def test_what_is_no_file_is_not_waited_for(
+    whole: Path, tmp_path: Path, name: str, make_it: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    (folder / name).unlink(missing_ok=True)
+    make_it(folder / name)
+    for treat in (as_a_report, as_a_comparison, as_a_page):
+        with contextlib.suppress(NetworkError):
+            treat(folder)
+
+
 @pytest.mark.parametrize("name", ["result.json", "manifest.json", "steps.parquet", "events.jsonl"])
 def test_a_link_in_a_folder_leads_to_nothing_elsewhere(
     whole: Path, tmp_path: Path, name: str
@@ -200,3 +216,53 @@ def test_a_table_of_too_many_rows_is_refused_unread(whole: Path, tmp_path: Path)
         rows.write_parquet(str(folder / "steps.parquet"))
     with pytest.raises(NetworkError, match="rows"), ended_after(LIMIT_S):
         read_run(folder)
+
+
+@pytest.fixture(scope="module")
+def whole_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as sweeps leave it."""
+    folder = tmp_path_factory.mktemp("sweep")
+    sweep(write_sweep(folder), Made(), Nobody(), folder / "runs")
+    return folder / "runs"
+
+
+@pytest.mark.parametrize("count", [8, pytest.param(300, marks=pytest.mark.thorough)])
+def test_made_up_sweeps_are_shown_or_refused(whole_sweep: Path, tmp_path: Path, count: int) -> None:
+    folder = tmp_path / "run"
+    read: list[str] = []
+
+    @seed(2)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.lists(st.tuples(st.integers(0, 9999), st.integers(0, 9999)), max_size=3))
+    def each(changes: list[tuple[int, int]]) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(whole_sweep, folder)
+        ledger = folder / "ended.jsonl"
+        ledger.write_text(edited(ledger.read_text(), changes))
+        with ended_after(LIMIT_S), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            try:
+                as_a_report(folder)
+            except NetworkError as error:
+                assert str(folder) in str(error)
+            else:
+                read.append("")
+
+    each()
+    assert read
+
+
+def test_a_ledger_leads_to_no_folder_elsewhere(whole_sweep: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(whole_sweep, folder)
+    ledger = folder / "ended.jsonl"
+    lines = [json.loads(line) | {"folder": "../../.."} for line in ledger.read_text().splitlines()]
+    ledger.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with pytest.raises(NetworkError, match="no point of this sweep has ended"):
+        as_a_report(folder)
