@@ -88,9 +88,13 @@ def _message(datapath: Any, entry: Entry, add: bool) -> Any:
     )
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=2048)
 def _match(parser: Any, fields: Match) -> Any:
-    """Return the framework's match; its reading of addresses is slow, and most come a lot."""
+    """Return the framework's match; its reading of addresses is slow, and most come a lot.
+
+    A version's come for every switch, and once more when it is retired. Each takes 3 kB, and new
+    versions have new ones: with room for all, a controller grows with every change.
+    """
     return parser.OFPMatch(**dict(fields))
 
 

@@ -41,7 +41,6 @@ class Record:
         """Create the folder; raises FileError where something stands there already."""
         self.folder, self.pages = folder, pages
         self.origin_ns = time.monotonic_ns()
-        self.events: list[dict[str, Any]] = []
         try:
             make_folder(folder)
             if any(folder.iterdir()):
@@ -58,6 +57,11 @@ class Record:
         return durable.read_lines(self.folder / "steps.jsonl")
 
     @cached_property
+    def events(self) -> list[dict[str, Any]]:
+        """All that has happened so far, read back."""
+        return durable.read_lines(self.folder / "events.jsonl")
+
+    @cached_property
     def samples(self) -> list[dict[str, Any]]:
         """All readings of the spans so far, read back."""
         return durable.read_lines(self.folder / "spans.jsonl")
@@ -70,7 +74,7 @@ class Record:
         """Append to ``events.jsonl`` what happened just now (``at_ns``, or now)."""
         now_ns = fields.pop("at_ns", None) or time.monotonic_ns()
         event = {"t_s": self.seconds(now_ns), "at_ns": now_ns, "kind": kind, **fields}
-        self.events.append(event)
+        self.__dict__.pop("events", None)
         self._append("events.jsonl", event)
         return event
 
