@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -189,18 +189,18 @@ def _undisturbed(state: LinkState) -> LinkState:
     return replace(state, loss=Loss(), jitter=None, duplicate=0, corrupt=0, reorder=0, red=None)
 
 
-def _keepers(lab: Lab) -> dict[str, int]:
-    """Return what keeps the hosts' networks: processes, by what they are called.
+def _keepers(lab: Lab, hosts: Iterable[str]) -> dict[str, int]:
+    """Return what keeps hosts' networks: processes, by what they are called.
 
     One may keep several, a thread for each.
     """
     kept: dict[int, list[str]] = {}
-    for host in lab.graph.hosts:
-        kept.setdefault(process_of(lab.pid(host.name)), []).append(host.name)
+    for host in hosts:
+        kept.setdefault(process_of(lab.pid(host)), []).append(host)
     named = {}
-    for pid, hosts in kept.items():
-        others = f" and of {len(hosts) - 1} others" if hosts[1:] else ""
-        named[f"what keeps the network of {hosts[0]}{others}"] = pid
+    for pid, (first, *others) in kept.items():
+        more = f" and of {len(others)} others" if others else ""
+        named[f"what keeps the network of {first}{more}"] = pid
     return named
 
 
@@ -252,7 +252,9 @@ def running_network(
             places=places,
         )
         stack.enter_context(lab)
-        for name, pid in _keepers(lab).items():
+        # A host that is a container has somebody who looks after it already.
+        empty = [host.name for host in lab.graph.hosts if host.name not in (places or {})]
+        for name, pid in _keepers(lab, empty).items():
             vitals.watch("network of a host", name, pid)
         access_bps = min(twin.access_bps.values())
         network = Network(lab, impairer, controller, access_bps, vitals, outside=outside)

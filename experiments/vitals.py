@@ -28,7 +28,7 @@ from experiments.heartbeat import Heartbeat
 from experiments.launching import LAST_WORDS
 from experiments.processstate import Process, end_of, look_at, turns
 from topologies.emulation.errors import EmulationError
-from topologies.emulation.ownership import MARK
+from topologies.emulation.ownership import MARK, carries
 
 LOOK_S = 0.1
 """Between two looks in the mean, and never evenly: one that stands by turns must not hide."""
@@ -259,7 +259,7 @@ class Vitals:
             known = {pid() for pid in self._known.values()}
         self._found = {pid: it for pid, it in self._found.items() if pid in present - known}
         for pid in present - self._found.keys() - known - {os.getpid()}:
-            self._found[pid] = _named(pid) if _carries(pid, mark) else None
+            self._found[pid] = _named(pid) if carries(pid, mark) else None
         for pid, component in self._found.items():
             if component is not None and component.kind == "helper":
                 self._found[pid] = _named(pid)  # a fork gives itself its name a little later
@@ -272,13 +272,6 @@ def watched() -> Iterator[Vitals]:
     vitals.arm()
     with vitals.explaining():
         yield vitals
-
-
-def _carries(pid: int, mark: bytes) -> bool:
-    try:
-        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False  # ended meanwhile, or the kernel's own
 
 
 def _named(pid: int) -> Component:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from experiments.limits import DISK_BYTES
 from tests.beside.dask_cluster import Cluster
 from tests.fakes.scenarios import tiny
 from tests.integration.runs import ENVIRONMENT, children_of, eventually, lines_of, spanlab
@@ -142,21 +145,29 @@ def test_a_point_that_fails_stops_no_other(tmp_path: Path) -> None:
     assert list((tmp_path / "out" / "points" / "00000-0" / "logs").iterdir())
 
 
-def test_a_full_disk_ends_a_sweep_and_room_lets_it_go_on(tmp_path: Path) -> None:
-    source = write_sweep(tmp_path, vary={DELAY: ["1 ms", "5 ms"]})
+def test_a_full_disk_ends_a_sweep_and_room_lets_it_go_on(
+    tmp_path: Path, start: Callable[..., Sweep]
+) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "none", disk], check=True)
+    size = f"size={DISK_BYTES + (4 << 20)}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "none", disk], check=True)
     try:
-        done = spanlab("sweep", source, "--out", disk / "out", "--json")
-        assert (done.returncode, done.stdout) == (1, ""), done.stderr
-        assert "No space left on device" in done.stderr
-        assert "Traceback" not in done.stderr
-        ended = lines_of(disk / "out" / "ended.jsonl")
+        sweep = start(write_sweep(disk, vary={DELAY: ["1 ms", "5 ms"]}))
+        sweep.wait((sweep.out / "points" / "00000-0" / "steps.jsonl").exists, "a point trains")
+        with suppress(OSError), (disk / "filling").open("wb") as filling:
+            while True:
+                filling.write(bytes(1 << 20))
+        told, said = sweep.end()
+        assert (sweep.process.returncode, told) == (1, ""), said
+        assert re.search("disk of .* is full|No space left on device", said), said
+        assert "Traceback" not in said
+        ended = sweep.ledger
+        (disk / "filling").unlink()
         subprocess.run(["mount", "-o", "remount,size=100m", disk], check=True)
-        done = spanlab("sweep", source, "--out", disk / "out", "--json")
+        done = spanlab("sweep", disk / "sweep.yaml", "--out", sweep.out, "--json")
         assert done.returncode == 0, done.stderr
-        assert lines_of(disk / "out" / "ended.jsonl")[: len(ended)] == ended
+        assert sweep.ledger[: len(ended)] == ended
         assert json.loads(done.stdout)["finished"] == 2
     finally:
         subprocess.run(["umount", "-l", disk], check=True)

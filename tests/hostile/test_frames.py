@@ -9,7 +9,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -111,6 +111,12 @@ def listening(device: str) -> socket.socket:
     return heard
 
 
+def sending(device: str) -> socket.socket:
+    sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0))
+    sender.bind((device, 0))
+    return sender
+
+
 def unaccounted(count: Counters) -> int:
     """Return frames that were neither delivered nor dropped for a cause that is told."""
     dropped = count.lost + count.queue_drops + count.early_drops + count.down_drops
@@ -130,10 +136,8 @@ def check_good_frames_pass(there: socket.socket, sender: socket.socket) -> None:
     "count", [3000, pytest.param(200_000, marks=[pytest.mark.thorough, pytest.mark.timeout(600)])]
 )
 def test_the_relay_outlives_every_frame(count: int) -> None:
-    with relay() as impairer, listening(ENDS[1]) as there:
-        senders = [socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0)) for _ in ENDS]
-        for sender, device in zip(senders, ENDS, strict=True):
-            sender.bind((device, 0))
+    with relay() as impairer, listening(ENDS[1]) as there, ExitStack() as stack:
+        senders = [stack.enter_context(sending(device)) for device in ENDS]
         sent = [0, 0]
         for name, state in STATES.items():
             impairer.apply("span", Duplex.both(state))
@@ -153,8 +157,6 @@ def test_the_relay_outlives_every_frame(count: int) -> None:
         assert all(way.oversize_drops > 0 for way in ways)
         assert all(way.down_drops > 0 for way in ways)
         assert all(way.marked > 0 for way in ways)
-        for sender in senders:
-            sender.close()
 
 
 def _send(sender: socket.socket, frame: bytes) -> int:
@@ -191,8 +193,7 @@ def test_many_short_frames_at_once_are_all_told_of() -> None:
     arp = BROADCAST + HOST + b"\x08\x06" + bytes(46)
     with relay() as impairer, listening(ENDS[1]) as there:
         impairer.apply("span", Duplex.both(replace(PLAIN, rate_bps=10**6, queue_bytes=5_000)))
-        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0)) as sender:
-            sender.bind((ENDS[0], 0))
+        with sending(ENDS[0]) as sender:
             sent = sum(_send(sender, arp) for _ in range(5_000))
             forward, _ = settled(impairer)
             assert forward.packets + device_drops(ENDS[0]) == sent

@@ -28,6 +28,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let runs keep their folders here, and not where real ones do."""
     monkeypatch.setattr(claims, "STATE", tmp_path / "state")
     monkeypatch.delenv(MARK, raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # so that it is set back, whatever a test does
     return tmp_path / "state"
 
 

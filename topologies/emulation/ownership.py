@@ -23,6 +23,9 @@ from topologies.emulation.priority import restore
 
 MARK = "SPANLAB_RUN"
 _END_TIMEOUT_S = 5.0
+_EXEC_LOOKS = 3
+"""At the environment of a process, a millisecond apart: it has none for a moment as it begins
+another program."""
 _HALVES = "-record"
 """Ends the name of a run's claim on its run folder, which outlives its network."""
 
@@ -110,7 +113,7 @@ def marked_processes(run: str, name: str = MARK) -> list[int]:
     """Return the processes that carry a run's mark, this one left out."""
     mark = f"{name}={run}".encode()
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-    return [pid for pid in pids if pid != os.getpid() and _carries(pid, mark)]
+    return [pid for pid in pids if pid != os.getpid() and carries(pid, mark)]
 
 
 def end_marked(run: str, name: str = MARK) -> int:
@@ -149,7 +152,7 @@ def _kill(pid: int, mark: bytes) -> bool:
     except ProcessLookupError:
         return False
     try:
-        if not _carries(pid, mark):
+        if not carries(pid, mark):
             return False
         signal.pidfd_send_signal(process, signal.SIGKILL)
     except ProcessLookupError:
@@ -159,8 +162,14 @@ def _kill(pid: int, mark: bytes) -> bool:
     return True
 
 
-def _carries(pid: int, mark: bytes) -> bool:
-    try:
-        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False  # ended meanwhile, or the kernel's own
+def carries(pid: int, mark: bytes) -> bool:
+    """Ask whether a process has ``NAME=value`` in its environment."""
+    for _ in range(_EXEC_LOOKS):
+        try:
+            if environment := Path(f"/proc/{pid}/environ").read_bytes():
+                return mark in environment.split(b"\0")
+            Path(f"/proc/{pid}/exe").readlink()
+        except OSError:
+            break  # ended meanwhile, or the kernel's own
+        time.sleep(0.001)
+    return False
