@@ -29,7 +29,7 @@ ETHER_TYPE = 0x88B5
 PLAIN = LinkState(10**9, MS, queue_bytes=10**7, mtu=MTU)
 EVERYTHING = replace(
     PLAIN,
-    rate_bps=2 * 10**7,  # slower than the frames come, so that the queue fills
+    rate_bps=2 * 10**6,  # slower than the frames come on a busy machine, so that the queue fills
     loss=Loss(good=0.05, bad=0.5, enter=0.01, leave=0.2, bit_error_rate=1e-6, pattern="0001"),
     jitter=Jitter(MS // 2, "pareto", reorder=True),
     duplicate=0.1,
