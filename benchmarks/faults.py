@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmarks.planting import slow
 from benchmarks.processes import busy_processors
 from controller.configuration import FORWARD
 from controller.wiring import Wiring
@@ -27,7 +27,6 @@ from topologies.emulation.ownership import marked_processes
 from topologies.graph import Graph
 
 PLANTED_S = 1.5
-STOPPED_S, RUNNING_S = 0.06, 0.04
 """How long a slowed relay stands and goes by turns."""
 SET_BACK_NS, AFTER_READINGS = 2_000_000_000, 12
 _PIDFD_GETFD = 438
@@ -41,16 +40,7 @@ def hogs(run: str, conductor: int) -> None:
 
 def slowed_relay(run: str, conductor: int) -> None:
     """Let a span's relay stand for most of the time."""
-    relay = _relay(run)
-    end_s = time.monotonic() + PLANTED_S
-    try:
-        while time.monotonic() < end_s:
-            os.kill(relay, signal.SIGSTOP)
-            time.sleep(STOPPED_S)
-            os.kill(relay, signal.SIGCONT)
-            time.sleep(RUNNING_S)
-    finally:
-        os.kill(relay, signal.SIGCONT)
+    slow(_relay(run), PLANTED_S)
 
 
 def wrong_rate(run: str, conductor: int) -> None:

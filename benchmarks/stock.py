@@ -24,7 +24,18 @@ def stock_seconds(size: int, datapath: str = "user") -> tuple[float, float]:
     """
     command = ["mn", "--topo", f"torus,{size},{size}", "--test", "build", "--controller", "none"]
     command += ["--switch", f"ovs,datapath={datapath}"]
-    alone = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"]
+    command += ["--twait", "0"]  # or it waits for ever for switches to meet the controller
+    alone = [
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        "--pid",
+        "--mount",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ]
     alone += ["sh", "-c", f'{_NOTHING_TO_SET}; exec "$@"', "sh"]
     with (
         TemporaryDirectory(prefix="spanlab-stock-") as folder,

@@ -24,7 +24,6 @@ pytestmark = [
 ]
 
 Start = Callable[..., Run]
-BUILD_S = 600.0
 
 
 def test_what_a_killed_run_leaves_of_its_containers_is_cleaned(start: Start) -> None:
