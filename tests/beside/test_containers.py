@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.scenarios import tiny
-from tests.integration.contained import groups_left, in_containers, inside
-from tests.integration.runs import ROOT, Run, command_of, eventually, name_of, spanlab
+from tests.integration.contained import groups_left, in_containers, inside, launcher_of, process_of
+from tests.integration.runs import ROOT, Run, eventually, name_of, spanlab
 from topologies.emulation.containers.engine import running_engine
 
 pytestmark = [
@@ -137,8 +137,7 @@ def test_a_rank_beyond_its_memory_is_named(begin: Start) -> None:
 def test_a_killed_container_is_named(begin: Start) -> None:
     run = begin()
     run.wait_step(5)
-    second = sorted(pid for pid in inside(run) if command_of(pid).split()[-1] == "1")
-    os.kill(second[0], signal.SIGKILL)  # its first process: all of it goes
+    os.kill(launcher_of(run, 1), signal.SIGKILL)
     said = failed(run)
     assert "the container of rank 1 (east-w1) ended" in said
     assert max(step["step"] for step in run.steps) >= 5
@@ -148,8 +147,7 @@ def test_a_killed_container_is_named(begin: Start) -> None:
 def test_a_killed_rank_is_named(begin: Start) -> None:
     run = begin()
     run.wait_step(5)
-    first = sorted(pid for pid in inside(run) if command_of(pid).split()[-1] == "0")
-    os.kill(first[-1], signal.SIGKILL)
+    os.kill(process_of(run, 0), signal.SIGKILL)
     assert "rank 0 (west-w1) was killed by signal 9" in failed(run)
 
 

@@ -157,13 +157,12 @@ class Run:
 
     def close(self) -> None:
         """End the run, whatever it does, without leaving anything to the next test."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.end(timeout_s=30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.end()
+        self.process.terminate()  # one that has ended already is left alone
+        try:
+            self.end(timeout_s=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.end()
         for pid in self.marked():
             os.kill(pid, signal.SIGKILL)
 
