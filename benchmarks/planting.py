@@ -26,6 +26,8 @@ def victims(component: str, run: str) -> list[int]:
     """Return the processes of a run that are such a component."""
     if component == "network of a host":
         return _keepers(run)
+    if component == "container":
+        return [pid for pid in marked_processes(run) if _is_first_inside(pid)]
     return [pid for pid in marked_processes(run) if _IS[component](_name(pid), _words(pid))]
 
 
@@ -112,6 +114,16 @@ def _keepers(run: str) -> list[int]:
     return sorted({process_of(pid) for pid in json.loads(text)["hosts"].values()})
 
 
+def _is_first_inside(pid: int) -> bool:
+    """Ask whether a process is number 1 of a container: all in there ends with it."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    numbers = next(line for line in status.splitlines() if line.startswith("NSpid")).split()[1:]
+    return len(numbers) > 1 and numbers[-1] == "1"
+
+
 def _module(name: str) -> Callable[[str, list[str]], bool]:
     return lambda comm, words: "-m" in words and name in words and not comm.startswith("rank ")
 
@@ -119,6 +131,7 @@ def _module(name: str) -> Callable[[str, list[str]], bool]:
 _IS: dict[str, Callable[[str, list[str]], bool]] = {
     "rank": lambda comm, words: comm.startswith("rank "),
     "launcher": _module("workloads"),
+    "container engine": lambda comm, words: comm == "dockerd",
     "relay": lambda comm, words: comm.startswith("relay "),
     "controller": _module("controller"),
     "ovs-vswitchd": lambda comm, words: comm == "ovs-vswitchd",

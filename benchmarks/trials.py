@@ -48,9 +48,9 @@ STAGES = ("building", "measuring", "training", "measuring again")
 """When a harm may come."""
 UNHARMED = 0.1
 """Of the trials, to see that those are left alone."""
-NOT_DRAWN = {"dashboard", "rank out of memory"}
-"""Rows that tests of their own see to: no run of these trials has the one, or surely takes more
-memory."""
+NOT_DRAWN = {"dashboard", "container", "container engine", "rank out of memory"}
+"""Rows that tests of their own see to: no run of these trials has those components, or surely takes
+more memory."""
 HANG_S = 120.0
 """What a run of a few seconds never takes, on however busy a machine."""
 PATIENCE_S = 6.0
@@ -223,7 +223,7 @@ def _harmed(run: _Run, drawn: Draw, harm: Harm | None) -> Judged:
     if harm:
         planted = "nothing: it was over before"
         if run.wait(lambda: run.reached(drawn), HANG_S):
-            if drawn.stage != "training":
+            if drawn.stage != "training" and harm.component != "prober":  # which soon ends
                 time.sleep(2 * drawn.share)
             since = time.monotonic()
             planted = _plant(run, drawn, harm)

@@ -122,8 +122,8 @@ class Bench:
             )
             stack.callback(training.close)  # the ranks go before their network does
             stack.callback(network.vitals.rest)  # before any of them goes
-            for name, pid in training.pids().items():
-                network.vitals.watch("launcher", name, pid)
+            for component, pid in training.components():
+                network.vitals.watch(component, pid)
             training.wait_imported()
             self._stack = stack.pop_all()
         return Place(training, network, hosts_file, logs)

@@ -5,7 +5,8 @@ What becomes of a run is said in docs/troubles.md, whose table the tests read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 Answer = Literal["fail", "end it", "leave"]
@@ -30,6 +31,8 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "rank": Kind("the other ranks wait for it", dead="leave", still="end it"),
     "launcher": Kind("nobody hears the ranks any more", dead="fail", still="fail"),
+    "container": Kind("its rank went with it", dead="fail", still="fail"),
+    "container engine": Kind("nobody sees to the containers", dead="fail", still="fail"),
     "relay": Kind("its span carries nothing", dead="fail", still="fail"),
     "controller": Kind("nobody answers for routes", dead="leave", still="end it"),
     "ovs-vswitchd": Kind("no switch forwards anything", dead="fail", still="fail"),
@@ -47,14 +50,18 @@ class Component:
     Attributes:
         kind: of `KINDS`.
         name: what people call it.
+        why: says what ended it, where that is known and not its own doing.
     """
 
     kind: str
     name: str
+    why: Callable[[], str | None] = field(default=lambda: None, compare=False)
 
     def died(self, how: str) -> str:
         """Say that it is dead, what a run is without it, and what to do."""
-        advice = "unless somebody ended it, look for 'Out of memory' in dmesg; then run it again"
+        advice = self.why() or (
+            "unless somebody ended it, look for 'Out of memory' in dmesg; then run it again"
+        )
         return f"{self.name} {how}: {KINDS[self.kind].without}; {advice}"
 
     def stands(self, how: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import workloads
+from experiments.components import Component
 from experiments.launching import Launcher
 from experiments.record import Record
 from experiments.runtimespec import RuntimeSpec
@@ -68,13 +69,13 @@ def training_in(
             )
             for rank, container in enumerate(begun)
         ]
-        training = ContainedTraining(launchers, begun, record)
+        training = ContainedTraining(launchers, begun, engine.pid, record)
         stack.callback(training.close)
         for container in begun:
             container.find()
         record.event(
             "containers up",
-            engine={"version": engine.version, "own": engine.own},
+            engine={"version": engine.version, "own": engine.pid is not None},
             image=image,
             memory_bytes=limits.memory_bytes,
             cpus=limits.cpus,
@@ -86,11 +87,26 @@ class ContainedTraining(Training):
     """A job whose ranks each have a launcher in a container, whose network and names are theirs."""
 
     def __init__(
-        self, launchers: Sequence[Launcher], begun: Sequence[Container], record: Record
+        self,
+        launchers: Sequence[Launcher],
+        begun: Sequence[Container],
+        engine: int | None,
+        record: Record,
     ) -> None:
-        """Take the launchers, their containers in the same order, and where to note their usage."""
+        """Take the launchers, their containers in the same order, and where to note their usage.
+
+        ``engine`` is the process of a Docker engine of the run's own.
+        """
         super().__init__(record.logs / "launcher.log", launchers)
-        self._begun, self._record = list(begun), record
+        self._begun, self._engine, self._record = list(begun), engine, record
+
+    def components(self) -> Iterator[tuple[Component, int]]:
+        """Yield what it consists of, each before those that end with it; see `Training`."""
+        if self._engine is not None:
+            yield Component("container engine", "the Docker engine"), self._engine
+        for launcher, container in zip(self._launchers, self._begun, strict=True):
+            yield Component("container", launcher.name, launcher.why), container.pid
+        yield from super().components()
 
     def assign(self, job: Job) -> None:
         """Give the job; see `Training.assign`."""

@@ -83,16 +83,22 @@ def sentence(error: BaseException, folder: Path) -> str | None:
     return None
 
 
-def told(error: OSError | MemoryError, folder: Path) -> str:
+def told(error: Exception, folder: Path) -> str:
     """Return that sentence, and see to it that the run can still be brought to an end.
 
-    Raises the error anew where it is none of these; RunFailed where the disk is full, on which no
-    result can be written: the folder stays as it is, for the reader of a run that did not end.
+    Of an error that followed from one of these, it is theirs; of another one of a run's, its text.
+    Raises those of the machine anew where they are none of these; RunFailed where the disk is full,
+    on which no result can be written: the folder stays as it is, for the reader of a run that did
+    not end.
     """
-    said = sentence(error, folder)
-    if said is None:
-        raise error
-    if is_full(error):
+    for cause in _chain(error):
+        if said := sentence(cause, folder):
+            break
+    else:
+        if isinstance(error, (OSError, MemoryError)):
+            raise error
+        return str(error)
+    if is_full(cause):
         raise RunFailed(said) from None
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -115,6 +121,13 @@ def is_full(error: BaseException) -> bool:
     """Return whether an error says that a disk has no room."""
     number = error.errno if isinstance(error, OSError) else None
     return number in _FULL or "No space left on device" in str(error)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, then what it followed from."""
+    yield error
+    if error.__context__ is not None:
+        yield from _chain(error.__context__)
 
 
 def _left(place: Path) -> int:

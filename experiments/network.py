@@ -12,6 +12,7 @@ from controller.client import ControllerClient
 from controller.intent import Intent
 from experiments import fidelity
 from experiments.attach import describe
+from experiments.components import Component
 from experiments.heartbeat import Heartbeat
 from experiments.probing import (
     RoundTrips,
@@ -232,10 +233,10 @@ def running_network(
         stack.enter_context(urgent_soft_interrupts(folder))
         controller = SupervisedController(graph, intent, logs / "controller.log")
         stack.enter_context(controller)
-        vitals.watch("controller", "the controller", lambda: controller.pid)
+        vitals.watch(Component("controller", "the controller"), lambda: controller.pid)
         switches = stack.enter_context(open_vswitch(folder / "ovs"))
         for name, pid in switches.pids.items():
-            vitals.watch(name, name, pid)
+            vitals.watch(Component(name, name), pid)
         mtu = scenario.network.mtu
         impairer = open_impairer(machine.impairer, twin.graph.spans, mtu, scenario.seed)
         stack.callback(impairer.close)
@@ -255,7 +256,7 @@ def running_network(
         # A host that is a container has somebody who looks after it already.
         empty = [host.name for host in lab.graph.hosts if host.name not in (places or {})]
         for name, pid in _keepers(lab, empty).items():
-            vitals.watch("network of a host", name, pid)
+            vitals.watch(Component("network of a host", name), pid)
         access_bps = min(twin.access_bps.values())
         network = Network(lab, impairer, controller, access_bps, vitals, outside=outside)
         if found := network.ways_out():
@@ -264,7 +265,7 @@ def running_network(
         describe(folder, scenario.name, lab, controller.client.port)
         network.set_spans(twin.initial)
         for span, pid in impairer.processes().items():
-            vitals.watch("relay", f"the relay of span {span}", pid)
+            vitals.watch(Component("relay", f"the relay of span {span}"), pid)
         for name, control in switches.controls.items():
-            vitals.listen(name, name, Heartbeat(control))
+            vitals.listen(Component(name, name), Heartbeat(control))
         yield network

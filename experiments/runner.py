@@ -93,9 +93,7 @@ def run_twin(
         except MachineError:
             record.discard()
             raise
-        except (RunFailed, EmulationError, ControllerError) as error:
-            outcome.status, outcome.error = "failed", str(error)
-        except (OSError, MemoryError) as error:
+        except (RunFailed, EmulationError, ControllerError, OSError, MemoryError) as error:
             outcome.status, outcome.error = "failed", limits.told(error, record.folder)
         record.event("network gone")
         if listening:

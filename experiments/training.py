@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from experiments.components import Component
 from experiments.errors import RanksLost, RunFailed
 from experiments.launching import Launcher, last_words
 from topologies.interpreter import PYTHON
@@ -68,9 +69,9 @@ class Training:
         assert not self._busy, "a launcher whose ranks train answers later"
         return {it.name.removeprefix("the "): partial(_time_of, it) for it in self._launchers}
 
-    def pids(self) -> dict[str, int]:
-        """Return the launchers' processes, by what they are called."""
-        return {it.name: it.pid for it in self._launchers}
+    def components(self) -> Iterator[tuple[Component, int]]:
+        """Yield what it consists of, and the process of each."""
+        yield from ((Component("launcher", it.name, it.why), it.pid) for it in self._launchers)
 
     def start(self) -> None:
         """Let the ranks train."""

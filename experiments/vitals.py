@@ -91,18 +91,17 @@ class Vitals:
         self._lock = threading.Lock()
         self._before: object = None
 
-    def watch(self, kind: str, name: str, pid: int | Pids) -> None:
+    def watch(self, component: Component, pid: int | Pids) -> None:
         """Watch a component from now on, by its process, which may be another one later."""
         number = pid
         with self._lock:
-            component = Component(kind, name)
             self._known[component] = number if callable(number) else lambda: number
             self._first.pop(component, None)
 
-    def listen(self, kind: str, name: str, heartbeat: Heartbeat) -> None:
+    def listen(self, component: Component, heartbeat: Heartbeat) -> None:
         """Ask a component regularly whether it still answers."""
         with self._lock:
-            self._beats.append((Component(kind, name), heartbeat))
+            self._beats.append((component, heartbeat))
 
     def arm(self) -> None:
         """Begin to watch for a run; what was noted before is forgotten."""

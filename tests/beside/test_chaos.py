@@ -7,26 +7,24 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.harms import WITHIN_S, Harm, faults, harms
-from benchmarks.planting import HURTS, fill_disk, victims
+from benchmarks.planting import HURTS, fill_disk
 from experiments.limits import DISK_BYTES
+from tests.beside.hurting import SLACK_S, as_told, hurt
 from tests.fakes.scenarios import tiny, write
 from tests.integration.runs import ENVIRONMENT, Run
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.needs_ovs, pytest.mark.slow]
 
 Start = Callable[..., Run]
-SLACK_S = 5.0
-"""Beyond what is promised: neighbours may have this machine's processors."""
 CI = {"ovs-vswitchd killed"}
 """Of those rows that end a run each, what CI has time for; test_trouble has others of the kind."""
-APART = {"dashboard", "disk", "descriptors", "prober"}
+APART = {"dashboard", "disk", "descriptors", "prober", "container", "container engine"}
 ENDING = [
     pytest.param(harm, id=name, marks=() if name in CI else pytest.mark.thorough)
     for name, harm in harms().items()
@@ -37,26 +35,6 @@ GOING_ON = [
     for harm in harms().values()
     if harm.outcome == "not faithful" and harm.component not in APART
 ]
-
-
-def hurt(run: Run, harm: Harm) -> None:
-    """Do to a run what a row says, to the first of the processes that it may be done to."""
-    pids = run.wait(lambda: victims(harm.component, run.name), harm.component)
-    HURTS[harm.how](pids[0])
-
-
-def as_told(run: Run, harm: Harm | None, within_s: float = WITHIN_S + SLACK_S) -> None:
-    """Hold the end of a run against its row."""
-    begin = time.monotonic()
-    run.end(timeout_s=60)
-    took_s = time.monotonic() - begin
-    path = run.folder / "result.json"
-    result = run.result if path.exists() else None
-    code = run.process.returncode
-    assert faults(harm, result, code=code, stderr=run.stderr) == []
-    assert "Traceback" not in run.stderr
-    assert run.left_behind() == []
-    assert took_s < within_s, f"took {took_s:.1f} s"
 
 
 @pytest.mark.parametrize("harm", ENDING)

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.harms import harms
+from tests.beside.hurting import as_told, hurt
 from tests.fakes.scenarios import tiny
-from tests.integration.contained import groups_left, in_containers, inside, launcher_of, process_of
-from tests.integration.runs import ROOT, Run, eventually, name_of, spanlab
+from tests.integration.contained import groups_left, in_containers, inside
+from tests.integration.runs import ROOT, Run, eventually, spanlab
 from topologies.emulation.containers.engine import running_engine
 
 pytestmark = [
@@ -134,32 +136,24 @@ def test_a_rank_beyond_its_memory_is_named(begin: Start) -> None:
     assert "emulate.runtime.memory" in said
 
 
-def test_a_killed_container_is_named(begin: Start) -> None:
-    run = begin()
+@pytest.mark.parametrize(
+    "name",
+    [
+        "container killed",
+        pytest.param("container stopped", marks=pytest.mark.thorough),
+        pytest.param("rank killed", marks=pytest.mark.thorough),
+        pytest.param("container engine killed", marks=pytest.mark.thorough),
+        pytest.param("container engine stopped", marks=pytest.mark.thorough),
+    ],
+)
+def test_what_is_hurt_is_named(begin: Start, name: str) -> None:
+    if "engine" in name and running_engine():
+        pytest.skip("the machine's own engine is not ours to hurt")
+    run = begin(workload__timeout="60 s")
     run.wait_step(5)
-    os.kill(launcher_of(run, 1), signal.SIGKILL)
-    said = failed(run)
-    assert "the container of rank 1 (east-w1) ended" in said
-    assert max(step["step"] for step in run.steps) >= 5
-
-
-@pytest.mark.thorough
-def test_a_killed_rank_is_named(begin: Start) -> None:
-    run = begin()
-    run.wait_step(5)
-    os.kill(process_of(run, 0), signal.SIGKILL)
-    assert "rank 0 (west-w1) was killed by signal 9" in failed(run)
-
-
-@pytest.mark.thorough
-def test_an_engine_that_dies_ends_the_run_and_is_named(begin: Start) -> None:
-    if running_engine():
-        pytest.skip("the machine's own engine is not ours to kill")
-    run = begin()
-    run.wait_step(5)
-    (engine,) = (pid for pid in run.marked() if name_of(pid) == "dockerd")
-    os.kill(engine, signal.SIGKILL)
-    assert "Docker engine" in failed(run)
+    hurt(run, harms()[name])
+    as_told(run, harms()[name])
+    eventually(lambda: not groups_left(run), 5.0, "control groups")
 
 
 def test_without_docker_nothing_is_built(run: Run, tmp_path: Path) -> None:

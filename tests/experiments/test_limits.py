@@ -50,6 +50,17 @@ def test_a_full_disk_has_no_room_for_a_result(tmp_path: Path) -> None:
         limits.told(OSError(errno.ENOSPC, "No space left on device"), tmp_path)
 
 
+def test_what_ran_out_is_told_in_place_of_what_followed(tmp_path: Path) -> None:
+    try:
+        try:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        except OSError:
+            raise RunFailed("no answer from the controller") from None
+    except RunFailed as error:
+        assert "the machine ran out of memory" in limits.told(error, tmp_path)
+    assert limits.told(RunFailed("a rank died"), tmp_path) == "a rank died"
+
+
 def test_a_run_that_ran_out_of_descriptors_gets_some_to_end(tmp_path: Path) -> None:
     script = """
 import errno, resource

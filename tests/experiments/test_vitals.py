@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from experiments import heartbeat, vitals
-from experiments.components import KINDS
+from experiments.components import KINDS, Component
 from experiments.errors import RunFailed
 from experiments.heartbeat import Heartbeat
 from experiments.processstate import end_of, look_at, process_of
@@ -77,7 +77,7 @@ def test_a_death_interrupts_whoever_waits(start: Start, kind: str) -> None:
         pytest.raises(ComponentLost, match=rf"^it .*{KINDS[kind].without}; unless"),
         watched() as seen,
     ):
-        seen.watch(kind, "it", process.pid)
+        seen.watch(Component(kind, "it"), process.pid)
         process.kill()
         time.sleep(WAIT_S)
 
@@ -86,7 +86,7 @@ def test_a_death_interrupts_whoever_waits(start: Start, kind: str) -> None:
 def test_a_standstill_interrupts_whoever_waits_and_is_ended(start: Start, kind: str) -> None:
     process = start()
     with pytest.raises(ComponentLost, match="it was stopped by a signal and"), watched() as seen:
-        seen.watch(kind, "it", process.pid)
+        seen.watch(Component(kind, "it"), process.pid)
         process.send_signal(signal.SIGSTOP)
         time.sleep(WAIT_S)
     assert process.wait(WAIT_S) == -signal.SIGKILL
@@ -96,7 +96,7 @@ def test_a_standstill_interrupts_whoever_waits_and_is_ended(start: Start, kind: 
 def test_what_others_see_to_is_ended_where_it_stands(start: Start, kind: str) -> None:
     process = start()
     with watched() as seen:
-        seen.watch(kind, "it", process.pid)
+        seen.watch(Component(kind, "it"), process.pid)
         process.send_signal(signal.SIGSTOP)
         assert process.wait(WAIT_S) == -signal.SIGKILL
         assert "it was stopped by a signal and stood still" in seen.ended[0]
@@ -106,8 +106,8 @@ def test_what_others_see_to_is_ended_where_it_stands(start: Start, kind: str) ->
 def test_who_stands_by_turns_is_noted_and_nothing_else(start: Start) -> None:
     process, other = start(), start()
     with watched() as seen:
-        seen.watch("relay", "it", process.pid)
-        seen.watch("relay", "the other", other.pid)
+        seen.watch(Component("relay", "it"), process.pid)
+        seen.watch(Component("relay", "the other"), other.pid)
         for _ in range(30):
             process.send_signal(signal.SIGSTOP)
             time.sleep(0.06)
@@ -124,20 +124,20 @@ def test_who_stands_by_turns_is_noted_and_nothing_else(start: Start) -> None:
 def test_an_error_is_told_with_the_component_that_caused_it(start: Start) -> None:
     process, words = start(), r"^it (is gone|was killed).*: its span .*what followed: no answer$"
     with pytest.raises(ComponentLost, match=words), watched() as seen:
-        seen.watch("relay", "it", process.pid)
+        seen.watch(Component("relay", "it"), process.pid)
         signal.signal(vitals.SIGNAL, signal.SIG_IGN)  # who waits hears of it by an error first
         process.kill()
         process.wait()
         raise RunFailed("no answer")
     with pytest.raises(RunFailed, match=r"^no answer$"), watched() as seen:
-        seen.watch("relay", "it", start().pid)
+        seen.watch(Component("relay", "it"), start().pid)
         raise RunFailed("no answer")
 
 
 def test_what_is_taken_down_on_purpose_is_no_loss(start: Start) -> None:
     process = start()
     with watched() as seen:
-        seen.watch("relay", "it", process.pid)
+        seen.watch(Component("relay", "it"), process.pid)
         time.sleep(0.3)
         seen.rest()
         process.kill()
@@ -164,7 +164,7 @@ def test_who_answers_no_more_is_heard_of(tmp_path: Path, monkeypatch: pytest.Mon
         server.bind(str(path))
         server.listen()
         with pytest.raises(ComponentLost, match="ovs-vswitchd has not answered"), watched() as seen:
-            seen.listen("ovs-vswitchd", "ovs-vswitchd", Heartbeat(path))
+            seen.listen(Component("ovs-vswitchd", "ovs-vswitchd"), Heartbeat(path))
             for _ in range(5):
                 connection, _ = server.accept()
                 with connection:
@@ -181,7 +181,7 @@ def test_a_daemon_that_is_gone_is_its_process_to_tell(tmp_path: Path) -> None:
 def test_nothing_is_interrupted_before_it_is_armed(start: Start) -> None:
     process = start()
     seen = Vitals()
-    seen.watch("relay", "it", process.pid)
+    seen.watch(Component("relay", "it"), process.pid)
     process.kill()
     process.wait()
     time.sleep(0.2)

@@ -19,28 +19,6 @@ def inside(run: Run) -> list[int]:
     return [pid for pid in run.marked() if contained(pid)]
 
 
-def launcher_of(run: Run, rank: int) -> int:
-    """Return the first process of a rank's container: all of it ends with that one."""
-    (first,) = (pid for pid in inside(run) if _is_first(pid) and _rank_of(pid) == rank)
-    return first
-
-
-def process_of(run: Run, rank: int) -> int:
-    """Return a rank's own process."""
-    (own,) = (pid for pid in inside(run) if not _is_first(pid) and _rank_of(pid) == rank)
-    return own
-
-
-def _is_first(pid: int) -> bool:
-    """Ask whether a process is number 1 where it lives; numbers outside tell nothing."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(it for it in status.splitlines() if it.startswith("NSpid")).split()[-1] == "1"
-
-
-def _rank_of(pid: int) -> int:
-    return int(command_of(pid).split()[-1])
-
-
 def contained(pid: int) -> bool:
     """Ask whether a process is in another mount namespace and runs a launcher or a rank."""
     try:

@@ -105,19 +105,27 @@ def run(trains: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Send trains at the same time; return the fields of a `Train` for each.
 
     A train has ``source`` and ``sink``, each a process of the host and its address, ``frames``,
-    ``payload_bytes``, ``gap_ns``, and ``deadline_s`` for its first frame.
+    ``payload_bytes``, ``gap_ns``, and ``deadline_s`` for its first frame. Exits where an end of
+    one died: a train that nobody sent is no measurement.
     """
-    receivers = []
+    receivers, senders = [], []
     for train in trains:
         pid, address = train["sink"]
         receivers.append(_on(pid, receive, address, train["frames"], train["deadline_s"]))
     for receiver in receivers:
-        receiver.readline()
+        _line(receiver)
     for train in trains:
         pid, address = train["source"]
         shape = train["frames"], train["payload_bytes"], train["gap_ns"]
-        _on(pid, send, address, train["sink"][1], *shape)
-    return [json.loads(receiver.readline()) for receiver in receivers]
+        senders.append(_on(pid, send, address, train["sink"][1], *shape))
+    for sender in senders:
+        _line(sender)
+    return [json.loads(_line(receiver)) for receiver in receivers]
+
+
+def _line(end: IO[str]) -> str:
+    """Return what an end prints next."""
+    return end.readline() or sys.exit("an end of a train died")
 
 
 def _on(pid: int, work: Callable[..., object], *arguments: object) -> IO[str]:

@@ -34,12 +34,12 @@ class Engine:
 
     Attributes:
         address: its socket, as ``docker --host`` takes it.
-        own: whether the run started it.
+        pid: its process, where the run started it; None where it is the machine's.
     """
 
-    def __init__(self, address: str, own: bool = False) -> None:
+    def __init__(self, address: str, pid: int | None = None) -> None:
         """Take the address of an engine; it is not asked anything yet."""
-        self.address, self.own = address, own
+        self.address, self.pid = address, pid
 
     def command(self, *arguments: str) -> list[str]:
         """Return a command of the ``docker`` client to this engine."""
@@ -144,7 +144,7 @@ def _own_engine(folder: Path, place: Path, log: Path) -> Iterator[Engine]:
             env={**os.environ, _ENGINE_MARK: folder.name},
             start_new_session=True,
         )
-    engine = Engine(f"unix://{socket}", own=True)
+    engine = Engine(f"unix://{socket}", daemon.pid)
     try:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not (socket.exists() and engine.version):
