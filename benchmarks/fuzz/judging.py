@@ -39,8 +39,18 @@ class Verdict:
 def judge(file: Path, treat: Callable[[Path], object], limit_s: float = LIMIT_S) -> Verdict:
     """Have a file treated as a command does, and return what came of it; raises Fault.
 
-    Time is the process's own, so that a busy machine makes no fault.
+    Time is the process's own, and one that took long is treated once more: what the processor did
+    meanwhile, or the collection of garbage, makes no fault.
     """
+    verdict = _treated(file, treat, limit_s)
+    if verdict.took_s > limit_s:
+        verdict = _treated(file, treat, limit_s)
+    if verdict.took_s > limit_s:
+        raise Fault(f"took {verdict.took_s:.2f} s")
+    return verdict
+
+
+def _treated(file: Path, treat: Callable[[Path], object], limit_s: float) -> Verdict:
     said = io.StringIO()
     refused = None
     before_s = time.process_time()
@@ -55,8 +65,6 @@ def judge(file: Path, treat: Callable[[Path], object], limit_s: float = LIMIT_S)
     took_s = time.process_time() - before_s
     if touched:
         raise Fault(f"touched the machine: {'; '.join(touched[:5])}")
-    if took_s > limit_s:
-        raise Fault(f"took {took_s:.2f} s")
     for text in (refused or "", said.getvalue()):
         if wrong := [it for it in text if not it.isprintable() and it != "\n"]:
             raise Fault(f"said {wrong[0]!r}, on which a terminal acts: {text[:500]!r}")
