@@ -230,6 +230,7 @@ class Conductor:
         """Decide what becomes of training now that ranks were lost; raise the loss if nothing."""
         twin, lost = self._course.twin, sorted(self._training.lost)
         self._record.event("ranks lost", ranks=lost, error=str(loss), recovery=twin.recovery)
+        self._session.died += sorted(self._training.lost - self._training.killed)
         if twin.recovery == "none" or self._vain == VAIN_LEGS:
             raise loss
         self._observer.stage("recovering")

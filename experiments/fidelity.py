@@ -238,6 +238,13 @@ def check_restarts(restarts: int) -> Check:
     return Check(name, subject, 0, restarts, 0, "times", restarts == 0)
 
 
+def check_deaths(ranks: Sequence[int]) -> Check:
+    """Demand that no rank died but those that an event killed."""
+    subject = ", ".join(f"rank {rank}" for rank in ranks) or "all ranks"
+    died = len(ranks)
+    return Check("died, and nothing said that it should", subject, 0, died, 0, "times", died == 0)
+
+
 def check_closed(ways_out: Sequence[str]) -> Check:
     """Demand that no packet could have left the network, nor others have come in."""
     found = len(ways_out)

@@ -126,6 +126,7 @@ def emulate(
     outcome.checks += network.measure("after training", twin.final)
     outcome.checks += network.vitals.checks()
     outcome.checks.append(fidelity.check_restarts(network.supervised.restarts))
+    outcome.checks.append(fidelity.check_deaths(outcome.session.died))
     outcome.checks.append(fidelity.check_closed(network.ways_out()))
     record.event("measured")
 

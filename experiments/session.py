@@ -71,6 +71,7 @@ class Session:
         rerouted: whether the controller changed them by itself, in the middle of a step.
         legs: in order, those that came to train.
         rests: the pauses, in order.
+        died: ranks that were lost and not killed by an event.
     """
 
     phases: list[PhasePlan] = field(default_factory=list)
@@ -81,6 +82,7 @@ class Session:
     rerouted: bool = False
     legs: list[LegRun] = field(default_factory=list)
     rests: list[Rest] = field(default_factory=list)
+    died: list[int] = field(default_factory=list)
 
     @property
     def ranks(self) -> list[int]:

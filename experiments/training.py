@@ -31,6 +31,7 @@ class Training:
 
     Attributes:
         lost: ranks of the job that were killed, or died of something else than an exchange.
+        killed: those of them that were to be.
     """
 
     def __init__(self, log: Path, launchers: Sequence[Launcher] | None = None) -> None:
@@ -41,12 +42,13 @@ class Training:
         self._job: Job | None = None
         self._failed: dict[int, dict[str, Any]] = {}
         self.lost: set[int] = set()
+        self.killed: set[int] = set()
         self._unheard: list[tuple[Launcher, list[dict[str, Any]]]] = []  # while ranks were held
 
     def assign(self, job: Job) -> None:
         """Give a job, the one before it being over; its ranks join, then wait for `start`."""
         assert not self._busy, "one job at a time"
-        self._job, self._failed, self.lost = job, {}, set()
+        self._job, self._failed, self.lost, self.killed = job, {}, set(), set()
         self._busy = len(self._launchers)
         self._send(job.to_json())
 
@@ -105,6 +107,7 @@ class Training:
 
     def kill(self, rank: int) -> None:
         """Kill a rank of the job, as if its machine took it down."""
+        self.killed.add(rank)
         self._send(f"kill {rank}")
 
     def finish(self) -> None:

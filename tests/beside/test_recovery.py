@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.harms import harms
+from tests.beside.hurting import hurt
 from tests.integration.runs import Run
 
 pytestmark = [
@@ -42,7 +44,7 @@ def finished(run: Run) -> dict[str, Any]:
 def test_ranks_restart_and_campuses_leave_and_join(start: Start) -> None:
     run = start(
         **THREE,
-        workload__steps=40,
+        workload__steps=60,
         workload__recovery="restart",
         workload__checkpoint=4,
         timeline=[
@@ -51,9 +53,11 @@ def test_ranks_restart_and_campuses_leave_and_join(start: Start) -> None:
             {"at": "step 30", "join": "south"},
         ],
     )
+    run.wait_step(36)
+    hurt(run, harms()["rank killed"])
     result = finished(run)
-    assert {step["step"] for step in run.steps} == set(range(40))
-    killed, left, joined = result["interruptions"]
+    assert {step["step"] for step in run.steps} == set(range(60))
+    killed, left, joined, died = result["interruptions"]
     assert killed["cause"].startswith("rank 1 (east-w1) was killed by signal 9")
     assert (killed["workers"], killed["from_step"], killed["state_bytes"]) == (3, 8, 0)
     assert killed["lost_steps"] == killed["step"] - 8
@@ -63,6 +67,9 @@ def test_ranks_restart_and_campuses_leave_and_join(start: Start) -> None:
     assert joined["workers"] == 3
     assert joined["state_bytes"] > STATE_BYTES
     assert joined["span_bytes"] > joined["state_bytes"], "it came over the spans"
+    assert "was killed by signal 9" in died["cause"]
+    reason = "died, and nothing said that it should of rank"
+    assert sum(it.startswith(reason) for it in result["fidelity"]["reasons"]) == 1
     phases = {phase["name"]: phase for phase in result["phases"]}
     assert phases["south left"]["workers"] == 2
     assert phases["south joined"]["workers"] == 3

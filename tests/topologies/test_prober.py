@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from topologies.emulation.prober import summarise
@@ -34,3 +37,22 @@ def test_too_few_frames_say_nothing_of_the_rate(arrivals: list[tuple[int, int]])
     found = summarise(arrivals, FRAME, 40)
     assert found["rate_bps"] == 0.0
     assert found["received"] == len(arrivals)
+
+
+KILLED = """
+import os, signal, sys
+from topologies.emulation import prober
+setattr(prober, sys.argv[1], lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+end = os.getpid(), "127.0.0.1"
+train = {"source": end, "sink": end, "frames": 40, "payload_bytes": 100, "gap_ns": 1000}
+prober.run([{**train, "deadline_s": 30}])
+"""
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("end", ["send", "receive"])
+def test_a_train_an_end_of_which_died_is_no_measurement(end: str) -> None:
+    command = [sys.executable, "-c", KILLED, end]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=25)
+    assert done.returncode == 1
+    assert done.stderr == "an end of a train died\n"
