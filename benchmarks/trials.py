@@ -23,7 +23,7 @@ from topologies.emulation.claims import STATE
 from topologies.emulation.ownership import MARK
 
 ROOT = Path(__file__).parents[1]
-STEPS = 60
+STEPS = 40
 SCENARIO: dict[str, Any] = {
     "name": "chaos",
     "network": {
@@ -42,7 +42,7 @@ SCENARIO: dict[str, Any] = {
         "timeout": "20 s",
     },
     "emulate": {"bytes": "1/10", "time": 1},
-    "timeline": [{"at": "step 30", "upgrade": "west-east", "with": "coherent-400g"}],
+    "timeline": [{"at": "step 16", "upgrade": "west-east", "with": "coherent-400g"}],
 }
 STAGES = ("building", "measuring", "training", "measuring again")
 """When a harm may come."""

@@ -84,7 +84,7 @@ def test_a_death_interrupts_whoever_waits(start: Start, kind: str) -> None:
 
 def test_what_is_known_to_have_ended_it_is_said_in_place_of_advice(start: Start) -> None:
     process = start()
-    with pytest.raises(ComponentLost, match="out of memory$"), watched() as seen:
+    with pytest.raises(ComponentLost, match=r"out of memory$"), watched() as seen:
         seen.watch(Component("container", "it", lambda: "out of memory"), process.pid)
         process.kill()
         time.sleep(WAIT_S)
