@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +55,12 @@ def look_at(pid: int, proc: Path = Path("/proc")) -> Process | None:
     fields = text.rpartition(")")[2].split()
     last = fields[49] if len(fields) > 49 else "0"
     return Process(pid, name, fields[0], int(fields[19]), int(last))
+
+
+def age_s(process: Process) -> float:
+    """Return how long ago a process was started, to a hundredth of a second."""
+    now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return now_s - process.started / os.sysconf("SC_CLK_TCK")
 
 
 def turns(pid: int, proc: Path = Path("/proc")) -> int:

@@ -26,14 +26,15 @@ from experiments.errors import RunFailed
 from experiments.fidelity import Check
 from experiments.heartbeat import Heartbeat
 from experiments.launching import LAST_WORDS
-from experiments.processstate import Process, end_of, look_at, turns
+from experiments.processstate import Process, age_s, end_of, look_at, turns
 from topologies.emulation.errors import EmulationError
 from topologies.emulation.ownership import MARK, carries
 
 LOOK_S = 0.1
 """Between two looks in the mean, and never evenly: one that stands by turns must not hide."""
-SEARCH_S = 0.5
-"""Between two searches for processes that the run has started meanwhile."""
+YOUNG_S = 0.5
+"""So long after its start, whose mark a process carries is not settled: it may still be about to
+begin another program, with another environment."""
 STANDSTILL_S = 2.0
 """How long a component may stand before the run is given up, or the component."""
 REPEAT_S = 3.0
@@ -170,13 +171,11 @@ class Vitals:
     def _attend(self) -> None:
         """Look until it is over; a look for which the machine lacks something is left out."""
         draws = random.Random()
-        told = searched = 0.0
+        told = 0.0
         while not self._over.wait(LOOK_S * draws.uniform(0.5, 1.5)):
             now = time.monotonic()
             with contextlib.suppress(OSError):
-                if now - searched >= SEARCH_S:
-                    self._search()
-                    searched = now
+                self._search()
                 if self.lost is None:
                     self._look(now)
             if self.lost is not None and now - told >= REPEAT_S:
@@ -250,7 +249,7 @@ class Vitals:
     def _search(self) -> None:
         """Find what the run has started: its ranks, by the names they give themselves, and helpers.
 
-        Each process is asked once whether it carries the run's mark.
+        Each process is asked whether it carries the run's mark until that is settled.
         """
         mark = f"{MARK}={os.environ.get(MARK)}".encode()
         present = {int(name) for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208
@@ -258,7 +257,10 @@ class Vitals:
             known = {pid() for pid in self._known.values()}
         self._found = {pid: it for pid, it in self._found.items() if pid in present - known}
         for pid in present - self._found.keys() - known - {os.getpid()}:
-            self._found[pid] = _named(pid) if carries(pid, mark) else None
+            if carries(pid, mark):
+                self._found[pid] = _named(pid)
+            elif not _is_young(pid):
+                self._found[pid] = None
         for pid, component in self._found.items():
             if component is not None and component.kind == "helper":
                 self._found[pid] = _named(pid)  # a fork gives itself its name a little later
@@ -285,6 +287,11 @@ def _named(pid: int) -> Component:
     module = words[words.index(b"-m") + 1].decode() if b"-m" in words[:-1] else name
     told = "the prober" if module.endswith(".prober") else f"{module} (process {pid})"
     return Component("helper", told)
+
+
+def _is_young(pid: int) -> bool:
+    process = look_at(pid)
+    return process is not None and age_s(process) < YOUNG_S
 
 
 def _kill(pid: int) -> None:
