@@ -19,7 +19,7 @@ from statistics import median
 from benchmarks.__main__ import machine
 from controller import policies
 from controller.routes import Demand
-from experiments.twin import load_twin
+from experiments.loading import load_twin
 from topologies.graph import Graph, Host, Link, Switch, build_graph
 from topologies.linkstate import LinkState
 from topologies.spec import NetworkSpec

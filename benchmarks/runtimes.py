@@ -19,10 +19,11 @@ from typing import Any
 from scipy.stats import t as student
 
 from benchmarks.planner import Silent
+from experiments.loading import load_twin
 from experiments.runner import run_twin
 from experiments.runtimespec import RuntimeSpec
 from experiments.scenario import Scenario
-from experiments.twin import Twin, load_twin
+from experiments.twin import Twin
 
 EXAMPLE = Path(__file__).parents[1] / "experiments" / "scenarios" / "containers.yaml"
 CONFIDENCE = 0.95

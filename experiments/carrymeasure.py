@@ -17,7 +17,8 @@ from experiments.twin import twin_of
 from topologies.emulation.backends import choose_impairer
 from topologies.emulation.capabilities import Capabilities, probe
 from topologies.emulation.errors import EmulationError, MachineError
-from topologies.emulation.ownership import owned_folder, reap
+from topologies.emulation.ownership import owned_folder
+from topologies.emulation.reaping import reap
 
 MTUS = 1500, 9000
 ROOMY = "20 Gbit/s"

@@ -79,9 +79,9 @@ def validate(file: File, as_json: AsJson = False) -> None:
     """Check a scenario file without touching the machine; show the twin it becomes."""
     from experiments.advice import advice
     from experiments.bounds import bounds_here
+    from experiments.loading import load_twin
     from experiments.manifest import quantities
     from experiments.similarity import summary, verdict
-    from experiments.twin import load_twin
 
     scenario, twin = load_twin(file)
     rows, similar = quantities(scenario, twin), summary(scenario, twin)
@@ -277,7 +277,7 @@ def doctor(
 @app.command()
 def clean(as_json: AsJson = False) -> None:
     """Remove what runs that died left behind, and nothing else."""
-    from topologies.emulation.ownership import reap
+    from topologies.emulation.reaping import reap
 
     if os.geteuid() != 0:
         _stop("clean needs root: sudo ./spanlab clean", MACHINE_LACKS)
@@ -360,9 +360,9 @@ def main() -> None:
 
 
 def _run(file: Path, out: Path | None, as_json: bool, strict: bool, *, live: bool = False) -> None:
+    from experiments.loading import load_twin
     from experiments.runner import run as run_scenario
     from experiments.screen import Screen, show_result
-    from experiments.twin import load_twin
     from experiments.warning import warn
 
     warn(errors, *load_twin(file))

@@ -16,11 +16,11 @@ from experiments.carrymeasure import ensure_known
 from experiments.errors import RunFailed
 from experiments.flows import Heard, Session, run_sessions, run_tcp
 from experiments.linkverdict import Direction, Filled, Intent, Probed, judge
+from experiments.loading import load_twin
 from experiments.network import Network, running_network
 from experiments.probing import CONCURRENT_BPS
 from experiments.runner import preflight
 from experiments.signals import stop_on_signals
-from experiments.twin import load_twin
 from topologies.emulation.capabilities import probe
 from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.impairer import Counters

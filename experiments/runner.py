@@ -17,6 +17,7 @@ from experiments.conductor import Conductor
 from experiments.course import Course
 from experiments.errors import Interrupted, RunFailed
 from experiments.live import Live
+from experiments.loading import load_twin
 from experiments.manifest import manifest_of
 from experiments.network import Network
 from experiments.outcome import Outcome, finish
@@ -27,12 +28,13 @@ from experiments.session import Observer
 from experiments.signals import stop_on_signals
 from experiments.trafficchecks import traffic_checks
 from experiments.training import Training
-from experiments.twin import Twin, load_twin
+from experiments.twin import Twin
 from experiments.watch import Watch
 from topologies.emulation.backends import choose_impairer
 from topologies.emulation.capabilities import Capabilities
 from topologies.emulation.errors import EmulationError, MachineError
-from topologies.emulation.ownership import half_written, reap
+from topologies.emulation.ownership import half_written
+from topologies.emulation.reaping import reap
 from workloads.job import Job
 
 CALIBRATIONS = 2

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 from controller import policies
 from controller.errors import PolicyError
 from controller.routes import Demand, Marks
-from experiments.carrying import Carrying, known
+from experiments.carrying import Carrying
 from experiments.changes import Change, campus_grade_of, changes_of, drawn_outages
 from experiments.computespec import variation_of
 from experiments.emulatespec import EmulateSpec
 from experiments.legs import Move
 from experiments.outages import Interval, states_through
 from experiments.scaling import host_tcp, timeout_ns
-from experiments.scenario import DemandSpec, Scenario, load_scenario
+from experiments.scenario import DemandSpec, Scenario
 from experiments.strategyoptions import check_emulated, emulated
 from experiments.timeline import MOVES, SPANS
 from topologies.errors import NetworkError
-from topologies.files import FileError
 from topologies.graph import Graph, build_graph
 from topologies.linkstate import Duplex, LinkState
 from topologies.tcp import HostTcp
@@ -169,29 +167,6 @@ class Twin:
         else:
             states = states_through([*change.outages, *coming], usual, change.down)
         return [(0, usual), *states] if states else []
-
-
-def load_twin(path: Path) -> tuple[Scenario, Twin]:
-    """Read a scenario file and derive its twin; raises FileError for whatever is wrong with it.
-
-    Scales that the file leaves open are chosen by what this machine is known to carry.
-    """
-    scenario = load_scenario(path)
-    try:
-        return settled_twin(scenario)
-    except NetworkError as error:
-        raise FileError(f"{path}: {error}") from None
-
-
-def settled_twin(scenario: Scenario) -> tuple[Scenario, Twin]:
-    """Choose the scales that a scenario leaves open, and derive its twin; raises NetworkError."""
-    from experiments.autoscale import settled  # which derives twins itself
-
-    scenario, choice = settled(scenario, known())
-    twin = twin_of(scenario)
-    if choice is None:
-        return scenario, twin
-    return scenario, replace(twin, because=choice.because, carrying=choice.carrying)
 
 
 def twin_of(scenario: Scenario) -> Twin:

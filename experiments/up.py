@@ -11,10 +11,10 @@ from pathlib import Path
 from controller.errors import ControllerError
 from experiments.carrymeasure import ensure_known
 from experiments.errors import Interrupted, RunFailed
+from experiments.loading import load_twin
 from experiments.network import running_network
 from experiments.runner import preflight
 from experiments.signals import stop_on_signals
-from experiments.twin import load_twin
 from topologies.emulation.capabilities import probe
 from topologies.emulation.errors import EmulationError, MachineError
 from topologies.emulation.ownership import owned_folder

@@ -78,7 +78,7 @@ def test_readme_shows_what_the_bundled_scenario_holds() -> None:
 
 
 def test_the_whole_scenario_of_the_quick_start_is_valid(tmp_path: Path) -> None:
-    from experiments.twin import load_twin
+    from experiments.loading import load_twin
 
     text = (ROOT / "docs" / "quick-start.md").read_text()
     (scenario,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)

@@ -21,11 +21,11 @@ from experiments.bench import Bench
 from experiments.carrying import kept
 from experiments.carrymeasure import renew
 from experiments.errors import Interrupted, RunFailed
+from experiments.loading import settled_twin
 from experiments.runner import run_twin
 from experiments.scenario import Scenario
 from experiments.session import Observer
 from experiments.sweep.ended import MAX_ERROR, Ended, ended_well
-from experiments.twin import settled_twin
 from topologies.emulation.capabilities import probe
 from topologies.emulation.errors import MachineError
 from topologies.files import as_model

@@ -15,13 +15,13 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from experiments.errors import RunFailed
+from experiments.loading import settled_twin
 from experiments.scenario import Scenario
 from experiments.sweep.ended import Ended
 from experiments.sweep.points import Point, plain
 from experiments.sweep.watching import Watcher
 from experiments.sweep.worker import Unfit, run_point, unpack
 from experiments.sweep.workforce import RESOURCE, cluster_of, workforce
-from experiments.twin import settled_twin
 from topologies.files import as_model
 
 CONNECT_S, LOOK_S = 10, 5.0

@@ -10,11 +10,11 @@ from itertools import product
 from typing import Any
 
 from experiments.bounds import Bounds
+from experiments.loading import settled_twin
 from experiments.scenario import Scenario
 from experiments.sweep.design import combinations
 from experiments.sweep.paths import Place, check_apart, places, put
 from experiments.sweep.spec import SweepSpec
-from experiments.twin import settled_twin
 from experiments.twinbounds import beyond
 from topologies.errors import NetworkError
 from topologies.files import FileError, as_model

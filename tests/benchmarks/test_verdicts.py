@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.faults import CAUGHT_BY, FAULTS, detour
 from benchmarks.verdicts import DEMO, FAULTY, Found, faulty, told
+from experiments.loading import load_twin
 from experiments.scenario import load_scenario
-from experiments.twin import load_twin
 
 GOOD = Found("faithful", {}, [])
 BUSY = Found("degraded", {"processors taken by others": ["aged"], "rate": ["x"]}, ["..."])

@@ -13,8 +13,9 @@ from experiments import carrying, carrymeasure
 from experiments.autoscale import Load, choose, faults_of, load_of, round_down, settled
 from experiments.carrying import REFERENCE, Carrying
 from experiments.errors import RunFailed
+from experiments.loading import load_twin
 from experiments.scenario import Scenario, load_scenario
-from experiments.twin import load_twin, twin_of
+from experiments.twin import twin_of
 from tests.fakes.scenarios import ring, scenario_of, tiny, write
 from topologies.emulation.errors import EmulationError
 from topologies.units import parse

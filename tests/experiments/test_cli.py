@@ -21,7 +21,7 @@ from experiments.linkverdict import Direction, Row
 from experiments.supervision import SupervisedController
 from tests.fakes.runs import MACHINE
 from tests.fakes.scenarios import ring, scenario_of, tiny, write
-from topologies.emulation import capabilities, ownership
+from topologies.emulation import capabilities, reaping
 from topologies.emulation.errors import MachineError
 from topologies.graph import build_graph
 from topologies.linkstate import LinkState
@@ -204,7 +204,7 @@ def test_clean_needs_root(
         raise AssertionError("reaped without being root")
 
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(ownership, "reap", never)
+    monkeypatch.setattr(reaping, "reap", never)
     assert exit_code(monkeypatch, "clean") == MACHINE_LACKS
     assert "sudo" in capsys.readouterr().err
 

@@ -11,10 +11,11 @@ from experiments.autoscale import scaled
 from experiments.cli import ROOT
 from experiments.course import Course
 from experiments.happenings import Happenings
+from experiments.loading import settled_twin
 from experiments.moments import soonest
 from experiments.scenario import Scenario, load_scenario
 from experiments.steering import ended, session_yaml, with_event, with_pause, words_of
-from experiments.twin import Action, settled_twin, twin_of
+from experiments.twin import Action, twin_of
 from tests.fakes.scenarios import ring, scenario_of, tiny, write
 from topologies.files import FileError
 from topologies.linkstate import Loss

@@ -18,7 +18,8 @@ import pytest
 from topologies.emulation import claims, priority
 from topologies.emulation.containers import engine, remains
 from topologies.emulation.containers.engine import RECORD
-from topologies.emulation.ownership import MARK, half_written, marked_processes, owned_folder, reap
+from topologies.emulation.ownership import MARK, half_written, marked_processes, owned_folder
+from topologies.emulation.reaping import reap
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +42,7 @@ def other(state: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
         head = f"""
             import os, sys, time
             from pathlib import Path
-            from topologies.emulation import claims, ownership
+            from topologies.emulation import claims, ownership, reaping
             claims.STATE = Path({str(state)!r})
         """
         program = textwrap.dedent(head) + textwrap.dedent(text)
@@ -187,10 +188,10 @@ def test_many_start_and_clean_at_once_and_none_hurts_another(
             if os.fork() == 0:  # a clean that is killed
                 signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-4, 3e-3))
                 while True:
-                    ownership.reap()
+                    reaping.reap()
             with ownership.owned_folder(name) as folder:
                 (folder / "mine").write_text("mine")
-                ownership.reap()
+                reaping.reap()
                 assert (folder / "mine").read_text() == "mine"
             assert not folder.exists()
             os.wait()
