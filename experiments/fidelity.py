@@ -9,6 +9,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from experiments.coherence import WARM_UP_STEPS, PhasePlan
@@ -174,10 +175,11 @@ def check_training_loss(
     A span that changes by itself may have lost as its best or its worst state in ``traces`` does.
     """
     checks = []
-    for index, phase in enumerate(phases):
-        for span, state in states[index].items():
+    seen = zip(phases, states, pairwise(snapshots), strict=False)
+    for index, (phase, spans, (begun, ended)) in enumerate(seen):
+        for span, state in spans.items():
             for way, direction in enumerate(("forward", "backward")):
-                before, after = snapshots[index][span][way], snapshots[index + 1][span][way]
+                before, after = begun[span][way], ended[span][way]
                 lost = after.lost - before.lost
                 frames = after.delivered - before.delivered + lost
                 frames -= after.duplicated - before.duplicated

@@ -11,6 +11,7 @@ from typing import Protocol
 from controller.client import ControllerClient
 from experiments.coherence import PhasePlan
 from experiments.network import Network
+from experiments.ondisk import OnDisk
 from experiments.rests import Rest
 from experiments.traffic import Routes
 from topologies.emulation.impairer import Counters
@@ -75,8 +76,8 @@ class Session:
     """
 
     phases: list[PhasePlan] = field(default_factory=list)
-    states: list[dict[str, Duplex]] = field(default_factory=list)
-    snapshots: list[SpanCounters] = field(default_factory=list)
+    states: OnDisk[dict[str, Duplex]] = field(default_factory=OnDisk)
+    snapshots: OnDisk[SpanCounters] = field(default_factory=OnDisk)
     routes: list[tuple[int, Routes]] = field(default_factory=list)
     version: int = 0
     rerouted: bool = False

@@ -13,6 +13,7 @@ from experiments import watchchecks
 from experiments.clocks import Pulse, read_clocks
 from experiments.fidelity import Check
 from experiments.network import Network
+from experiments.ondisk import OnDisk
 from experiments.processors import Processors
 from experiments.record import Record
 from experiments.session import Session
@@ -41,20 +42,20 @@ class Watch:
     """Samples a run; a context manager around its training.
 
     Samples go to ``spans.jsonl`` and ``machine.jsonl``; of what the spans did in every window of
-    time only the worst is kept.
+    time only the worst is kept, and what is judged in the end lies in files until then.
     """
 
     def __init__(self, network: Network, record: Record, session: Session) -> None:
         """Take what is watched, and where samples go."""
         self._network, self._record, self._session = network, record, session
         self._processors = Processors(os.environ.get(MARK))
-        self._looks: list[Look] = []
+        self._looks: OnDisk[Look] = OnDisk()
         self._turned, self._fine = 0, True  # which of them this phase began with; how the last was
         self._windows: dict[tuple[str, int], _Reading] = {}  # what each began with
         self._allowed: dict[tuple[str, int], set[Duplex]] = {}  # in which states, since then
         self._worst: dict[tuple[str, str], Check] = {}
         self._astray: dict[str, Astray] = {}
-        self._drops: list[tuple[str, dict[str, int]]] = []
+        self._drops: OnDisk[tuple[str, dict[str, int]]] = OnDisk()
         self._foreign, self._foreign_known = 0, network.foreign_before
         self._meddling: list[str] = []
         self._looked_ns = self._sampled_ns = 0
@@ -207,6 +208,7 @@ class Watch:
 
     def _when(self, at_ns: int) -> str:
         """Say when something was, by the phase then and the seconds of the run."""
-        phases = [phase for phase in self._session.phases if phase.begin_ns <= at_ns]
-        name = phases[-1].name if phases else "before the first phase"
+        latest_first = reversed(self._session.phases)
+        begun = (phase.name for phase in latest_first if phase.begin_ns <= at_ns)
+        name = next(begun, "before the first phase")
         return f"{name}, {self._record.seconds(at_ns):.1f} s"

@@ -16,6 +16,7 @@ from experiments import fidelity
 from experiments.goodput import goodput
 from experiments.learning import task_result, time_to_loss
 from experiments.manifest import manifest_of
+from experiments.ondisk import OnDisk
 from experiments.report import write_report
 from experiments.result import event_results, headline, phase_results
 from experiments.screen import show_result
@@ -64,9 +65,8 @@ def page_of(
     run = FakeRun(folder / "run", tiny(**changes))
     run.record.steps = [step for step in run.record.steps if step["step"] < steps]
     run.record.events = run.record.events[: max(0, phases - 1)]
-    session = Session(
-        run.session.phases[:phases], run.session.states[:phases], run.session.snapshots
-    )
+    states = OnDisk(run.session.states[:phases])
+    session = Session(run.session.phases[:phases], states, run.session.snapshots)
     references, found = phase_results(
         run.steps,
         run.record.steps,

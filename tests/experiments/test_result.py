@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from experiments.ondisk import OnDisk
 from experiments.result import event_results, headline, largest_campus_share, phase_results
 from experiments.session import Session
 from tests.fakes.runs import FakeRun
@@ -22,7 +23,8 @@ def run(tmp_path: Path) -> Iterator[FakeRun]:
 
 
 def cut_short(session: Session, snapshots: int, phases: int) -> Session:
-    return Session(session.phases[:phases], session.states[:phases], session.snapshots[:snapshots])
+    states, counted = session.states[:phases], session.snapshots[:snapshots]
+    return Session(session.phases[:phases], OnDisk(states), OnDisk(counted))
 
 
 def results_of(run: FakeRun, *, snapshots: int = 4, phases: int = 3, share: float = 0.5) -> Any:

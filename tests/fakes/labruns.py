@@ -10,6 +10,7 @@ from experiments import fidelity
 from experiments.coherence import PhasePlan, system_steps
 from experiments.labs.lab import Lab
 from experiments.manifest import manifest_of
+from experiments.ondisk import OnDisk
 from experiments.record import Record
 from experiments.result import SCHEMA, phase_results
 from experiments.session import LegRun, Session, SpanCounters
@@ -62,7 +63,7 @@ def leave(
             at_ms, step = at_ms + real_ms * time, step + 1
             moved += int(each_way_mb * 1e6 * scenario.emulate.bytes)
     snapshots.append(_counters(twin.graph.spans, moved))
-    session = Session(plans, [twin.initial] * len(plans), snapshots)
+    session = Session(plans, OnDisk([twin.initial] * len(plans)), OnDisk(snapshots))
     session.legs = [LegRun(tuple(range(ranks)), 0, 1000 * MS, snapshots[0], snapshots[-1])]
     references, results = phase_results(
         system_steps(record.steps, ranks),

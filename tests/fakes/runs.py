@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.coherence import PhasePlan, SystemStep, system_steps
+from experiments.ondisk import OnDisk
 from experiments.record import Record
 from experiments.scenario import Scenario
 from experiments.session import LegRun, Session, SpanCounters
@@ -74,7 +75,8 @@ class FakeRun:
             for at in (0, 1000, 3000, 6000)
         ]
         reference = dict.fromkeys(self.twin.graph.spans, self.twin.reference)
-        self.session = Session(phases, [reference, self.twin.initial, self.twin.final], snapshots)
+        states = OnDisk([reference, self.twin.initial, self.twin.final])
+        self.session = Session(phases, states, OnDisk(snapshots))
         begun, *_, ended = snapshots
         self.session.legs = [LegRun(tuple(range(ranks)), 0, 1000 * MS, begun, ended)]
 
