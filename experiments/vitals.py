@@ -285,8 +285,9 @@ def _named(pid: int) -> Component:
     except OSError:
         words = []
     module = words[words.index(b"-m") + 1].decode() if b"-m" in words[:-1] else name
-    told = "the prober" if module.endswith(".prober") else f"{module} (process {pid})"
-    return Component("helper", told)
+    if module.endswith(".prober"):
+        return Component("helper", "the prober")
+    return Component("helper", name if name in KINDS else f"{module} (process {pid})")
 
 
 def _is_young(pid: int) -> bool:

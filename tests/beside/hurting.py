@@ -26,7 +26,8 @@ def as_told(run: Run, harm: Harm | None, within_s: float = WITHIN_S + SLACK_S) -
     path = run.folder / "result.json"
     result = run.result if path.exists() else None
     code = run.process.returncode
-    assert faults(harm, result, code=code, stderr=run.stderr) == []
+    found = faults(harm, result, code=code, stderr=run.stderr)
+    assert found == [], found
     assert "Traceback" not in run.stderr
     assert run.left_behind() == []
     assert took_s < within_s, f"took {took_s:.1f} s"

@@ -19,9 +19,10 @@ from topologies.emulation.claims import claim
 
 MARK = "SPANLAB_RUN"
 _END_TIMEOUT_S = 5.0
-_EXEC_LOOKS = 3
-"""At the environment of a process, a millisecond apart: it has none for a moment as it begins
-another program."""
+_EXEC_TIMEOUT_S = 1.0
+"""For a process that begins another program, and has no environment for a moment."""
+_ENV_START = 47
+"""Of /proc/PID/stat after the name: 0 until there is an environment, and where there never is."""
 HALVES = "-record"
 """Ends the name of a run's claim on its run folder, which outlives its network."""
 
@@ -102,12 +103,14 @@ def _kill(pid: int, mark: bytes) -> bool:
 
 def carries(pid: int, mark: bytes) -> bool:
     """Ask whether a process has ``NAME=value`` in its environment."""
-    for _ in range(_EXEC_LOOKS):
-        try:
-            if environment := Path(f"/proc/{pid}/environ").read_bytes():
-                return mark in environment.split(b"\0")
-            Path(f"/proc/{pid}/exe").readlink()
-        except OSError:
-            break  # ended meanwhile, or the kernel's own
-        time.sleep(0.001)
-    return False
+    process, deadline = Path(f"/proc/{pid}"), time.monotonic() + _EXEC_TIMEOUT_S
+    try:
+        while not (environment := (process / "environ").read_bytes()):
+            (process / "exe").readlink()
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            if fields[_ENV_START] != "0" or time.monotonic() > deadline:
+                return False  # it was begun without any
+            time.sleep(0.001)
+    except OSError:
+        return False  # ended meanwhile, or the kernel's own
+    return mark in environment.split(b"\0")
