@@ -16,6 +16,8 @@ from topologies.errors import NetworkError
 
 HEAR_S, JUDGE_S = 0.1, 1.0
 """How often wishes are read, and the verdict so far is told."""
+JUDGE_SHARE = 0.02
+"""Of a processor, that judging may take: it looks back on the whole session."""
 SESSION = "session.yaml"
 
 
@@ -27,7 +29,7 @@ class Live:
         self._observer, self._record, self._before = observer, record, before
         self._wishes = Wishes(record.folder)
         self._waiting: deque[Wish] = deque()
-        self._heard_ns = self._judged_ns = 0
+        self._heard_ns = self._judge_ns = 0
 
     def begin(self, steps: int) -> None:
         """Pass on that a run begins."""
@@ -48,11 +50,13 @@ class Live:
 
     def judge(self, checks: Callable[[], Sequence[Check]]) -> None:
         """Tell the verdict so far, where it is time to."""
-        now_ns = time.monotonic_ns()
-        if now_ns - self._judged_ns >= JUDGE_S * 1e9:
-            self._judged_ns = now_ns
-            found = verdict([*self._before, *checks()])
-            self._record.live("verdict", verdict=found["verdict"], reasons=found["reasons"])
+        begin_ns = time.monotonic_ns()
+        if begin_ns < self._judge_ns:
+            return
+        found = verdict([*self._before, *checks()])
+        self._record.live("verdict", verdict=found["verdict"], reasons=found["reasons"])
+        took_ns = time.monotonic_ns() - begin_ns
+        self._judge_ns = begin_ns + max(round(JUDGE_S * 1e9), round(took_ns / JUDGE_SHARE))
 
     def wishes(self) -> Iterator[Wish]:
         """Yield what is wished and was not answered yet; lines that hold no wish are refused."""
