@@ -125,6 +125,6 @@ class Session:
         last_ns = self.routes[-1][0] if self.routes else 0
         at_ns = max(last_ns, health.in_force_ns)  # a controller started anew no longer knows
         routes: Routes = network.supervised.ask(ControllerClient.crossings)
-        if self.routes and self.routes[-1][1] == routes:
-            routes = self.routes[-1][1]  # one for all changes that left them as they were
-        self.routes.append((at_ns, routes))
+        # One for all times that they are the same: few differ, however often spans change.
+        before = (it for _, it in reversed(self.routes) if it == routes)
+        self.routes.append((at_ns, next(before, routes)))

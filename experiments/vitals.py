@@ -255,6 +255,8 @@ class Vitals:
         present = {int(name) for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208
         with self._lock:
             known = {pid() for pid in self._known.values()}
+        gone = {it for pid, it in self._found.items() if it is not None and pid not in present}
+        self._first = {it: first for it, first in self._first.items() if it not in gone}
         self._found = {pid: it for pid, it in self._found.items() if pid in present - known}
         for pid in present - self._found.keys() - known - {os.getpid()}:
             if carries(pid, mark):
