@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, permutations
+from itertools import permutations
 
 from controller.errors import IntentError
 from controller.messages import (
@@ -71,15 +71,15 @@ class Reports:
         """Return worker -> worker -> span -> the share of the flows that cross it, both ways."""
         tables, ends = self._state.tables(), {}
         for span, link in self._wiring.graph.spans.items():
-            ends[link.a, link.b], ends[link.b, link.a] = (span, 0), (span, 1)
+            ends[link.a, link.a_port], ends[link.b, link.b_port] = (span, 0), (span, 1)
         workers = [host.name for host in self._wiring.graph.workers]
         found: dict[str, dict[str, Crossed]] = {source: {} for source in workers}
         for source, target in permutations(workers, 2):
             shares: dict[str, list[float]] = {}
             for trace in tables.traces(source, target):
-                for hop in pairwise(trace.nodes):
-                    if trace.outcome == "delivered" and hop in ends:
-                        span, way = ends[hop]
+                for port in trace.ports:
+                    if trace.outcome == "delivered" and port in ends:
+                        span, way = ends[port]
                         shares.setdefault(span, [0.0, 0.0])[way] += trace.share
             found[source][target] = {span: (a, b) for span, (a, b) in shares.items()}
         return found
