@@ -67,7 +67,7 @@ def refuse_unworkable(chain: Chain, upgrade: str | None = None) -> None:
                 f"{chain.gsnr_db:.1f} dB falls {short_db:.1f} dB short of "
                 f"{chain.mode.osnr_required_db:g} dB"
                 + (f" with {DESIGN_MARGIN_DB:g} dB of design margin" if upgrade else "")
-                + "; see spanlab explain, and mend or shorten the line first"
+                + "; see ./spanlab explain FILE SPAN, and mend or shorten the line first"
             )
     if not chain.up or (upgrade and chain.reserve_db is not None and chain.reserve_db < 0):
         threshold = chain.plant.code.threshold
@@ -75,7 +75,7 @@ def refuse_unworkable(chain: Chain, upgrade: str | None = None) -> None:
         years = chain.plant.age_ns / YEAR_NS
         raise PhysicsError(
             f"{prefix}the link over {km} is down after {years:g} years: bit-error rate "
-            f"{chain.bit_error_rate:.1e}, {limit}; see spanlab explain"
+            f"{chain.bit_error_rate:.1e}, {limit}; see ./spanlab explain FILE SPAN"
         )
 
 
