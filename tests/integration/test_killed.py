@@ -93,6 +93,14 @@ class Victim:
         eventually(reached, 60, point)
         time.sleep(later_s)
 
+    def owns(self, pid: int) -> bool:
+        """Ask whether a process is one of its own; containers know nothing but the run's mark."""
+        manifest = self.out / "manifest.json"
+        run = json.loads(manifest.read_text())["run"] if manifest.exists() else None
+        return carries(pid, self.token) or (
+            run is not None and carries(pid, f"{MARK}={run}".encode())
+        )
+
     def unmarked(self) -> list[str]:
         """Return those of its processes that carry no run's mark, and do not a moment later."""
         begun = f"{MARK}=".encode()
@@ -167,7 +175,7 @@ class Ground:
     def leftovers(self, living: Victim | None = None) -> list[str]:
         """Return the processes that are neither others' nor a living command's."""
         found = bury(descendants(os.getpid(), without=self.theirs))
-        left = [pid for pid in found if not living or not carries(pid, living.token)]
+        left = [pid for pid in found if not living or not living.owns(pid)]
         return [f"{pid}: {command_of(pid)}" for pid in left]
 
     def check_gone(self, dead: Victim, living: Victim | None = None) -> None:
