@@ -175,7 +175,7 @@ def check_training_loss(
     A span that changes by itself may have lost as its best or its worst state in ``traces`` does.
     """
     checks = []
-    seen = zip(phases, states, pairwise(snapshots), strict=False)
+    seen = zip(phases, states, pairwise(snapshots), strict=True)
     for index, (phase, spans, (begun, ended)) in enumerate(seen):
         for span, state in spans.items():
             for way, direction in enumerate(("forward", "backward")):

@@ -9,6 +9,7 @@ import errno
 import os
 import pickle
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar, overload
@@ -19,13 +20,12 @@ T = TypeVar("T")
 class OnDisk(Sequence[T], Generic[T]):
     """A sequence of values that can be pickled, in a file without a name; the last one is at hand.
 
-    Raises OSError where the disk is full.
+    The file is made with the first value. Raises OSError where the disk is full.
     """
 
     def __init__(self, values: Iterable[T] = ()) -> None:
-        """Make the file, and begin with some values."""
-        with tempfile.TemporaryFile() as file:
-            self._file = os.dup(file.fileno())
+        """Begin with some values."""
+        self._file: int | None = None
         self._places, self._sizes, self._end = array("q"), array("q"), 0
         for value in values:
             self.append(value)
@@ -57,15 +57,17 @@ class OnDisk(Sequence[T], Generic[T]):
         place, size = self._places[index], self._sizes[index]
         if index in (-1, len(self) - 1):
             return self._last
+        assert self._file is not None, "it holds a value"
         value: T = pickle.loads(os.pread(self._file, size, place))
         return value
-
-    def __del__(self) -> None:
-        os.close(self._file)
 
     def _write(self, value: T) -> tuple[int, int]:
         """Write a value after all others; return where, and how many bytes."""
         data, place = pickle.dumps(value), self._end
+        if self._file is None:
+            with tempfile.TemporaryFile() as file:
+                self._file = os.dup(file.fileno())
+            weakref.finalize(self, os.close, self._file)
         if os.pwrite(self._file, data, place) < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), tempfile.gettempdir())
         self._end += len(data)

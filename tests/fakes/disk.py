@@ -233,6 +233,9 @@ class Failing:
 
     def call(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any, **options: Any) -> Any:
+            flags = arguments[1] if real.__name__ == "open" else 0
+            if flags & os.O_TMPFILE == os.O_TMPFILE:
+                return real(*arguments, **options)  # it has no name: no reader ever sees it
             self.calls += 1
             if self.calls == self.at:
                 raise self.error
