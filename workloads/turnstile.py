@@ -29,13 +29,16 @@ class Turnstile:
         self._wakes = [os.eventfd(0) for _ in ranks]
 
     def hold(self, step: int) -> int:
-        """Let ranks wait before a step, in place of any other; return the last that one began."""
+        """Let ranks wait before a step, in place of any other; return what `begun` does."""
         self._shared[_HOLD] = step
         self._wake()
         return self.begun()
 
     def begun(self) -> int:
-        """Return the last step that any rank has begun, -1 before the first."""
+        """Return the last step that any rank has begun or looks whether it may, -1 before the first.
+
+        So a step that nobody will begin may be told for a moment, never one too early.
+        """
         time.sleep(0)  # a fence: what was written before is seen before this is read
         return max(self._shared[_RANKS:].tolist(), default=-1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -78,16 +79,26 @@ def test_an_end_lets_go_those_that_wait_for_it_and_keeps_earlier_holds() -> None
 
 def hold(launchers: list[Launcher], step: int) -> int:
     """Hold all ranks as a run does: later, until none has begun the step; return it."""
-    while True:
-        before = [len(launcher.of("holding")) for launcher in launchers]
-        for launcher in launchers:
-            launcher.send(f"hold {step}")
-        for launcher, told in zip(launchers, before, strict=True):
-            launcher.until(lambda it=launcher, n=told: len(it.of("holding")) > n)  # type: ignore[misc]
-        begun = max(launcher.of("holding")[-1]["begun"] for launcher in launchers)
-        if begun < step:
-            return step
+    while (begun := try_to_hold(launchers, step)) >= step:
         step = begun + 1
+    return step
+
+
+def try_to_hold(launchers: list[Launcher], step: int) -> int:
+    """Return the last step that a rank has begun, or is about to."""
+    before = [len(launcher.of("holding")) for launcher in launchers]
+    for launcher in launchers:
+        launcher.send(f"hold {step}")
+    for launcher, told in zip(launchers, before, strict=True):
+        launcher.until(lambda it=launcher, n=told: len(it.of("holding")) > n)  # type: ignore[misc]
+    return int(max(launcher.of("holding")[-1]["begun"] for launcher in launchers))
+
+
+def until_all_wait(launcher: Launcher, held: int) -> None:
+    """Ask until no rank is any more about to begin the step that is held: each has looked."""
+    deadline = time.monotonic() + 20
+    while try_to_hold([launcher], held) >= held:
+        assert time.monotonic() < deadline, launcher.events[-5:]
 
 
 def steps_of(launcher: Launcher) -> dict[int, list[int]]:
@@ -104,7 +115,8 @@ def test_a_job_is_held_and_ended_before_its_last_step(tmp_path: Path, launch: La
     held = hold([launcher], 2)
     assert held > 2, "they were beyond that"
     launcher.until(lambda: len(launcher.of("step")) == 3 * held)
-    assert hold([launcher], held) == held, "nobody has gone on"
+    until_all_wait(launcher, held)
+    assert len(launcher.of("step")) == 3 * held, "nobody has gone on"
     launcher.send("go")
     launcher.until(lambda: len(launcher.of("step")) > 3 * held + 6)
     end = hold([launcher], held + 5)
