@@ -308,9 +308,9 @@ def test(context: typer.Context) -> None:
         return
     run("ruff", "check", ".")
     run("ruff", "format", "--check", ".")
-    # Beside the first tests, which are worked on by two: those that measure come last, alone
-    # (tests/conftest.py).
-    two = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
+    # Beside the first tests, which are worked on by two: those that measure come last, alone. What
+    # fails is tried once more, and shown (tests/conftest.py).
+    two = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "--reruns", "1")
     with subprocess.Popen([*module, "mypy"], cwd=ROOT, stdout=subprocess.PIPE, text=True) as mypy:
         tests = subprocess.run([*module, "pytest", *two], check=False, cwd=ROOT)
         found, _ = mypy.communicate()

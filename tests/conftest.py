@@ -1,5 +1,7 @@
 """Privileged tests are skipped where the machine cannot run them, but never all of them in CI.
 
+A test that fails beside all others is tried once more, and shown; a CI of many such fails.
+
 Tests are put in an order, so that two files at a time are worked on until it comes to those that
 measure.
 """
@@ -80,9 +82,34 @@ class Privileged:
             terminalreporter.line(self.fault, red=True)
 
 
+class Again:
+    """Shows the tests that were tried once more: some, when a machine is busy, never many."""
+
+    MOST = 3
+
+    def __init__(self) -> None:
+        self.failures: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if str(report.outcome) == "rerun":  # pytest-rerunfailures adds it to pytest's own
+            self.failures.append(f"{report.nodeid}\n{report.longreprtext}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if len(self.failures) > self.MOST:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.failures:
+            terminalreporter.section(f"{len(self.failures)} failed and were tried once more")
+            terminalreporter.line("\n\n".join(self.failures), yellow=True)
+        if len(self.failures) > self.MOST:
+            terminalreporter.line(f"More than {self.MOST}: no busy machine's chance.", red=True)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # it hears of what all workers ran
         config.pluginmanager.register(Privileged(), "privileged")
+        config.pluginmanager.register(Again(), "again")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,4 +1,4 @@
-"""A CI run that skipped every privileged test must not be green."""
+"""A run that skipped every privileged test, or tried many tests twice, must not be green."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import Again
 
 ROOT = Path(__file__).parents[1]
 POOR_MACHINE = """
@@ -21,12 +23,24 @@ PRIVILEGED = "import pytest\n@pytest.mark.needs_root\ndef test_privileged(): pas
 PURE = "def test_pure(): pass\n"
 
 
-def session(folder: Path, ci: str, conftest: str, tests: str) -> subprocess.CompletedProcess[str]:
+TWICE = """
+import pytest
+tries = []
+@pytest.mark.parametrize("number", range({unsure}))
+def test_unsure(number):
+    tries.append(number)
+    assert tries.count(number) == 2, "the first time"
+"""
+
+
+def session(
+    folder: Path, ci: str, conftest: str, tests: str, *options: str
+) -> subprocess.CompletedProcess[str]:
     folder.joinpath("conftest.py").write_text(conftest)
     folder.joinpath("test_sample.py").write_text(tests)
     folder.joinpath("pytest.ini").write_text("[pytest]\nmarkers =\n  needs_root: x\n")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, str(folder)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "CI": ci},
         capture_output=True,
@@ -49,3 +63,21 @@ def test_ci_fails_when_every_privileged_test_was_skipped(tmp_path: Path) -> None
 def test_otherwise_skipping_is_fine(tmp_path: Path, ci: str, tests: str) -> None:
     done = session(tmp_path, ci, POOR_MACHINE, tests)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("unsure", [Again.MOST, Again.MOST + 1])
+def test_what_fails_is_tried_once_more_and_shown_and_only_so_often(
+    tmp_path: Path, unsure: int
+) -> None:
+    tests = TWICE.format(unsure=unsure) + PURE
+    done = session(tmp_path, "", "from tests.conftest import *", tests, "--reruns=1")
+    assert f"{unsure + 1} passed, {unsure} rerun" in done.stdout
+    assert done.stdout.count("AssertionError: the first time\n") == unsure, done.stdout
+    assert (done.returncode == 0) == (unsure == Again.MOST), done.stdout
+
+
+def test_what_fails_twice_fails(tmp_path: Path) -> None:
+    wrong = "def test_wrong(): assert False\n"
+    done = session(tmp_path, "", "from tests.conftest import *", wrong + PURE, "--reruns=1")
+    assert "1 failed, 1 passed, 1 rerun" in done.stdout
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED

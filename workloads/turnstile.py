@@ -35,9 +35,9 @@ class Turnstile:
         return self.begun()
 
     def begun(self) -> int:
-        """Return the last step that any rank has begun or looks whether it may, -1 before the first.
+        """Return the last step that any rank has begun, -1 before the first.
 
-        So a step that nobody will begin may be told for a moment, never one too early.
+        A rank that looks whether it may begin a step has begun it for that moment.
         """
         time.sleep(0)  # a fence: what was written before is seen before this is read
         return max(self._shared[_RANKS:].tolist(), default=-1)
