@@ -174,7 +174,7 @@ def plan(
             ensure_known(file, status.update)
         scenario, _ = settled(load_scenario(file), known())
         warn(errors, scenario, twin_of(scenario))
-        answer = make_plan(scenario, target, budget)
+        answer = make_plan(scenario, target, budget, status.update)
     result = None
     if confirm:
         from experiments.planner.confirm import confirm as emulate

@@ -255,7 +255,6 @@ class Conductor:
             self._watch.hear(health)
             version = health.version
             if version not in (0, self._session.version):
-                self._session.routed(network, by_itself=True)
-                in_force_ns = self._session.routes[-1][0]
+                in_force_ns = self._session.routed(network, by_itself=True)
                 record.event("rerouted", at_ns=in_force_ns, version=self._session.version)
             self._looked_ns = time.monotonic_ns()

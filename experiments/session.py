@@ -67,7 +67,7 @@ class Session:
         phases: in order, each with the time from which it was in force.
         states: by phase, the state of every span.
         snapshots: the spans' counters at the start of each phase and at the end of training.
-        routes: the controller's, each with the time (ns) from which it was in force.
+        routes: the controller's as they changed, each with the time (ns) since it is in force.
         version: that the controller gave them.
         rerouted: whether the controller changed them by itself, in the middle of a step.
         legs: in order, those that came to train.
@@ -75,7 +75,7 @@ class Session:
         died: ranks that were lost and not killed by an event.
     """
 
-    phases: list[PhasePlan] = field(default_factory=list)
+    phases: OnDisk[PhasePlan] = field(default_factory=OnDisk)
     states: OnDisk[dict[str, Duplex]] = field(default_factory=OnDisk)
     snapshots: OnDisk[SpanCounters] = field(default_factory=OnDisk)
     routes: list[tuple[int, Routes]] = field(default_factory=list)
@@ -117,14 +117,14 @@ class Session:
         self.states.append(states)
         self.snapshots.append(counters)
 
-    def routed(self, network: Network, *, by_itself: bool = False) -> None:
-        """Take note of the routes now in force."""
+    def routed(self, network: Network, *, by_itself: bool = False) -> int:
+        """Take note of the routes now in force; return the time (ns) from which they were."""
         health = network.supervised.ask(ControllerClient.health)
         self.version = health.version
         self.rerouted |= by_itself
-        last_ns = self.routes[-1][0] if self.routes else 0
+        last_ns, last = self.routes[-1] if self.routes else (0, None)
         at_ns = max(last_ns, health.in_force_ns)  # a controller started anew no longer knows
         routes: Routes = network.supervised.ask(ControllerClient.crossings)
-        # One for all times that they are the same: few differ, however often spans change.
-        before = (it for _, it in reversed(self.routes) if it == routes)
-        self.routes.append((at_ns, next(before, routes)))
+        if routes != last:
+            self.routes.append((at_ns, routes))
+        return at_ns

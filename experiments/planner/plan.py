@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,8 +21,13 @@ MOST_CHOICES = 12
 """Upgrade sets that a plan lists."""
 
 
-def plan(scenario: Scenario, target: float | None = None, budget_usd: float | None = None) -> Plan:
-    """Weigh every upgrade set of a scenario.
+def plan(
+    scenario: Scenario,
+    target: float | None = None,
+    budget_usd: float | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Plan:
+    """Weigh every upgrade set of a scenario; tell beforehand where that may take minutes.
 
     Raises NetworkError where the spans cannot work as they are.
     """
@@ -54,11 +59,12 @@ def plan(scenario: Scenario, target: float | None = None, budget_usd: float | No
         pareto = [tuple(map(int, sets[index])) for index in front]
         method = f"all {len(sets):,} upgrade sets evaluated"
     else:
+        total = np.prod([len(it) for it in choices], dtype=float)
+        tell(f"weighing {total:,.0f} upgrade sets, which may take minutes")
         found = search.cheapest(choices, worth, target, affordable)
         cheapest = found.indices if found else None
         shown = [it.indices for it in search.front(choices, worth, base.outlook.coherence)]
         pareto = [it for it in shown if _price(choices, it)[0] == 0]
-        total = np.prod([len(it) for it in choices], dtype=float)
         method = f"branch and bound over {total:,.0f} upgrade sets, with a proven bound"
     single_sets = _singles(per_span, options)
     listed_choices = [_choice(worth, it) for it in [*([cheapest] if cheapest else []), *shown]]

@@ -66,7 +66,7 @@ def page_of(
     run.record.steps = [step for step in run.record.steps if step["step"] < steps]
     run.record.events = run.record.events[: max(0, phases - 1)]
     states = OnDisk(run.session.states[:phases])
-    session = Session(run.session.phases[:phases], states, run.session.snapshots)
+    session = Session(OnDisk(run.session.phases[:phases]), states, run.session.snapshots)
     references, found = phase_results(
         run.steps,
         run.record.steps,

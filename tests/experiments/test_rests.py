@@ -13,6 +13,7 @@ from experiments.finished import read_run
 from experiments.goodput import goodput, interruptions
 from experiments.happenings import planned_happenings
 from experiments.manifest import manifest_of
+from experiments.ondisk import OnDisk
 from experiments.outcome import Outcome, finish
 from experiments.repetitions import groups_of
 from experiments.reports.remade import page_of
@@ -107,7 +108,7 @@ def test_phases_are_compared_with_the_reference_of_their_own_strategy(tmp_path: 
 
 
 def replace_phases(session: Session, phases: list[PhasePlan]) -> Session:
-    return replace(session, phases=phases)
+    return replace(session, phases=OnDisk(phases))
 
 
 def test_a_pause_begins_no_phase() -> None:

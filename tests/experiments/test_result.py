@@ -24,7 +24,7 @@ def run(tmp_path: Path) -> Iterator[FakeRun]:
 
 def cut_short(session: Session, snapshots: int, phases: int) -> Session:
     states, counted = session.states[:phases], session.snapshots[:snapshots]
-    return Session(session.phases[:phases], OnDisk(states), OnDisk(counted))
+    return Session(OnDisk(session.phases[:phases]), OnDisk(states), OnDisk(counted))
 
 
 def results_of(run: FakeRun, *, snapshots: int = 4, phases: int = 3, share: float = 0.5) -> Any:

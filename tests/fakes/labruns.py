@@ -63,7 +63,7 @@ def leave(
             at_ms, step = at_ms + real_ms * time, step + 1
             moved += int(each_way_mb * 1e6 * scenario.emulate.bytes)
     snapshots.append(_counters(twin.graph.spans, moved))
-    session = Session(plans, OnDisk([twin.initial] * len(plans)), OnDisk(snapshots))
+    session = Session(OnDisk(plans), OnDisk([twin.initial] * len(plans)), OnDisk(snapshots))
     session.legs = [LegRun(tuple(range(ranks)), 0, 1000 * MS, snapshots[0], snapshots[-1])]
     references, results = phase_results(
         system_steps(record.steps, ranks),

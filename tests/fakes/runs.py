@@ -76,7 +76,7 @@ class FakeRun:
         ]
         reference = dict.fromkeys(self.twin.graph.spans, self.twin.reference)
         states = OnDisk([reference, self.twin.initial, self.twin.final])
-        self.session = Session(phases, states, OnDisk(snapshots))
+        self.session = Session(OnDisk(phases), states, OnDisk(snapshots))
         begun, *_, ended = snapshots
         self.session.legs = [LegRun(tuple(range(ranks)), 0, 1000 * MS, begun, ended)]
 

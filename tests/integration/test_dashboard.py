@@ -71,6 +71,7 @@ def wait_for(page: Page, expression: str, timeout_s: float = WORKS_S) -> None:
         return bool(page.evaluate(f"Boolean({expression})"))
 
     eventually(reached, timeout_s, expression)
+    page.evaluate("spanlab.shown()")
 
 
 def begin(page: Page) -> None:

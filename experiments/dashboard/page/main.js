@@ -27,6 +27,7 @@ const log = new Log(by("log"), by("wishes"));
 const map = new NetworkMap(by("map"), by("legend"), choose);
 const controls = new Controls(model, { say: (text) => banner(text, 8000), choose });
 const replay = new Replay(model, dirty);
+const waiting = [];
 let pending = false, lost = false, spoken = "", bannerTimer = 0;
 
 function choose(index, focus) {
@@ -38,8 +39,16 @@ function choose(index, focus) {
 function dirty() {
   if (pending) return;
   pending = true;
-  setTimeout(() => requestAnimationFrame(draw), FRAME_MS);
+  setTimeout(() => requestAnimationFrame(show), FRAME_MS);
 }
+
+function show() {
+  draw();
+  waiting.splice(0).forEach((done) => done());
+}
+
+// A promise that all that is known now is shown.
+const shown = () => new Promise((done) => (pending ? waiting.push(done) : done()));
 
 const over = () => !["starting", "live"].includes(model.condition.state);
 
@@ -194,4 +203,4 @@ const feed = new Feed(
   (state) => (state === "lost" ? lose("The dashboard's server does not answer. What you see is what came before; trying again.") : connected()),
 );
 setInterval(() => replay.tick(), FRAME_MS / 2);
-window.spanlab = { ask: (wish) => controls.ask(wish), feed, model, replay }; // for those who look inside, and for tests
+window.spanlab = { ask: (wish) => controls.ask(wish), feed, model, replay, shown }; // for those who look inside, and for tests

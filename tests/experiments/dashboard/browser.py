@@ -83,8 +83,12 @@ def step_of(page: Page) -> int:
 
 
 def wait_for(page: Page, expression: str) -> None:
-    """Wait until something is true on the page, which lets nobody evaluate text by itself."""
+    """Wait until something is true on the page and shown there.
+
+    Not by Playwright's own function, which evaluates text on the page: it lets nobody do that.
+    """
     deadline = time.monotonic() + SEEN_MS / 1000
     while not page.evaluate(f"Boolean({expression})"):
         assert time.monotonic() < deadline, f"never came true: {expression}"
         page.wait_for_timeout(50)
+    page.evaluate("spanlab.shown()")

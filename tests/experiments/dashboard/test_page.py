@@ -38,11 +38,13 @@ def test_a_finished_run_is_shown_whole_and_replayed_at_any_speed(
         keep(page, "finished-light")
         page.locator("#play").click()
         page.locator("#speed").select_option("10")
-        wait_for(page, "document.getElementById('class-word').textContent.includes('incoherent')")
+        incoherent = "document.getElementById('class-word').textContent.includes('incoherent')"
+        wait_for(page, f"{incoherent} && (spanlab.replay.toggle(), true)")  # and there it stands
         assert page.locator("#now-phase").inner_text() == "aged"
         assert 9 < step_of(page) < 18
         assert page.locator("#headline").inner_text() == ""
         keep(page, "aged-light")
+        page.locator("#play").click()
         page.locator("#speed").select_option("50")
         wait_for(page, "!spanlab.replay.playing")
         wait_for(page, "document.getElementById('now-step').textContent === '43 of 44'")

@@ -56,6 +56,19 @@ def test_the_cheapest_set_that_reaches_the_target() -> None:
     assert {lease.campus for lease in answer.leases} == {"west", "east"}
 
 
+def test_many_sets_are_told_of_beforehand_and_answered_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    few = plan(scenario(), 0.9, tell=told.append)
+    assert not told
+    monkeypatch.setattr(search, "MOST_SETS", 1)
+    many = plan(scenario(), 0.9, tell=told.append)
+    assert "upgrade sets, which may take minutes" in told[0]
+    assert few.cheapest and many.cheapest and many.cheapest.name == few.cheapest.name
+    assert "branch and bound" in many.method
+
+
 def test_a_budget_that_buys_nothing_useful() -> None:
     answer = plan(scenario(), target=0.95, budget_usd=30_000)
     assert answer.cheapest is None
