@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from topologies.emulation import procfs
 from topologies.emulation.containers import cgroup
 from topologies.emulation.ownership import MARK
 
@@ -43,7 +44,7 @@ class Processors:
     some 20 us for each process of the run and 3 us for each other one.
     """
 
-    def __init__(self, run: str | None, proc: Path = Path("/proc")) -> None:
+    def __init__(self, run: str | None, proc: Path = procfs.PROC) -> None:
         """Take the run whose mark its processes carry; None for this process alone."""
         self._proc, self._mark = proc, f"{MARK}={run}".encode()
         self._ours: dict[int, bool] = {}
@@ -99,13 +100,13 @@ class Processors:
         if pid == os.getpid():
             return True
         try:
-            return self._mark in (self._proc / str(pid) / "environ").read_bytes().split(b"\0")
+            return self._mark in procfs.data(pid, "environ", self._proc).split(b"\0")
         except OSError:
             return False  # ended meanwhile, or the kernel's own
 
     def _stat(self, pid: int) -> str:
         try:
-            return (self._proc / str(pid) / "stat").read_text()
+            return procfs.text(pid, "stat", self._proc)
         except OSError:
             return ""
 

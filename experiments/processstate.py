@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from topologies.emulation import procfs
+
 _STANDS = "Tt"
 """States of proc(5): stopped by a signal, and by a debugger."""
 _ENDED = "ZX"
@@ -42,13 +44,13 @@ class Process:
         return self.state in _ENDED
 
 
-def look_at(pid: int, proc: Path = Path("/proc")) -> Process | None:
+def look_at(pid: int, proc: Path = procfs.PROC) -> Process | None:
     """Return how a process is; None where there is none of that number.
 
     Raises OSError where this process may open no more files.
     """
     try:
-        text = (proc / str(pid) / "stat").read_text()
+        text = procfs.text(pid, "stat", proc)
     except (FileNotFoundError, ProcessLookupError):
         return None
     name = text.partition("(")[2].rpartition(")")[0]
@@ -63,19 +65,19 @@ def age_s(process: Process) -> float:
     return now_s - process.started / os.sysconf("SC_CLK_TCK")
 
 
-def turns(pid: int, proc: Path = Path("/proc")) -> int:
+def turns(pid: int, proc: Path = procfs.PROC) -> int:
     """Return how often a process was given a processor: who stands still is not."""
     try:
-        status = (proc / str(pid) / "status").read_text()
+        status = procfs.text(pid, "status", proc)
     except OSError:
         return 0
     return sum(map(int, re.findall(r"ctxt_switches:\s*(\d+)", status)))
 
 
-def process_of(thread: int, proc: Path = Path("/proc")) -> int:
+def process_of(thread: int, proc: Path = procfs.PROC) -> int:
     """Return the process that a thread belongs to; its own number where there is none."""
     try:
-        status = (proc / str(thread) / "status").read_text()
+        status = procfs.text(thread, "status", proc)
     except OSError:
         return thread
     found = re.search(r"^Tgid:\s*(\d+)", status, re.MULTILINE)

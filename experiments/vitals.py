@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 
 from controller.errors import ControllerError
@@ -27,6 +26,7 @@ from experiments.fidelity import Check
 from experiments.heartbeat import Heartbeat
 from experiments.launching import LAST_WORDS
 from experiments.processstate import Process, age_s, end_of, look_at, turns
+from topologies.emulation import procfs
 from topologies.emulation.errors import EmulationError
 from topologies.emulation.ownership import MARK, carries
 
@@ -283,7 +283,7 @@ def _named(pid: int) -> Component:
     if _RANK.match(name):
         return Component("rank", name)
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        words = procfs.data(pid, "cmdline").split(b"\0")
     except OSError:
         words = []
     module = words[words.index(b"-m") + 1].decode() if b"-m" in words[:-1] else name

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from topologies.emulation import procfs
 from topologies.emulation.claims import claim
 
 MARK = "SPANLAB_RUN"
@@ -103,11 +104,11 @@ def _kill(pid: int, mark: bytes) -> bool:
 
 def carries(pid: int, mark: bytes) -> bool:
     """Ask whether a process has ``NAME=value`` in its environment."""
-    process, deadline = Path(f"/proc/{pid}"), time.monotonic() + _EXEC_TIMEOUT_S
+    deadline = time.monotonic() + _EXEC_TIMEOUT_S
     try:
-        while not (environment := (process / "environ").read_bytes()):
-            (process / "exe").readlink()
-            fields = (process / "stat").read_text().rpartition(")")[2].split()
+        while not (environment := procfs.data(pid, "environ")):
+            Path(f"/proc/{pid}/exe").readlink()
+            fields = procfs.text(pid, "stat").rpartition(")")[2].split()
             if fields[_ENV_START] != "0" or time.monotonic() > deadline:
                 return False  # it was begun without any
             time.sleep(0.001)
