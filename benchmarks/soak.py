@@ -34,6 +34,7 @@ from experiments.runner import train
 from experiments.scenario import Scenario
 from experiments.training import Training
 from experiments.twin import Twin, twin_of
+from topologies.emulation import procfs
 from topologies.emulation.backends import choose_impairer
 from topologies.emulation.capabilities import probe
 from topologies.emulation.impairer import Counters
@@ -129,33 +130,36 @@ class Sampler:
     """Reads what every process of a run has of memory and descriptors, on a thread of its own."""
 
     def __init__(self, run: str, every_s: float, lines: Path) -> None:
-        """Begin; what is read goes to a file, too."""
+        """Begin; what is read goes to a file, for not to grow itself."""
         self._run, self._every_s = run, every_s
-        self.seen: dict[tuple[int, str], list[tuple[float, int, int]]] = {}
-        self._lines = lines.open("w")
+        self._lines = lines.open("w+")
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work)
         self._thread.start()
 
-    def close(self) -> None:
-        """Read no more."""
+    def close(self) -> dict[tuple[int, str], list[tuple[float, int, int]]]:
+        """Read no more; return times, bytes and descriptors, by process and name."""
         self._over.set()
         self._thread.join()
+        self._lines.seek(0)
+        seen: dict[tuple[int, str], list[tuple[float, int, int]]] = {}
+        for line in map(json.loads, self._lines):
+            process = line["pid"], line["name"]
+            seen.setdefault(process, []).append((line["at_s"], line["bytes"], line["files"]))
         self._lines.close()
+        return seen
 
     def _work(self) -> None:
         while not self._over.wait(self._every_s):
             for pid in [os.getpid(), *marked_processes(self._run)]:
                 try:
-                    name = Path(f"/proc/{pid}/comm").read_text().strip()
-                    memory = own_bytes(Path(f"/proc/{pid}/smaps_rollup").read_text())
+                    name = procfs.text(pid, "comm").strip()
+                    memory = own_bytes(procfs.text(pid, "smaps_rollup"))
                     files = len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
                 except OSError:
                     continue  # it has ended
                 if memory:
-                    at_s = time.monotonic()
-                    self.seen.setdefault((pid, name), []).append((at_s, memory, files))
-                    line = {"at_s": at_s, "pid": pid, "name": name}
+                    line = {"at_s": time.monotonic(), "pid": pid, "name": name}
                     self._lines.write(json.dumps({**line, "bytes": memory, "files": files}) + "\n")
 
 
@@ -248,7 +252,7 @@ def soak(asked: Plan, out: Path, seed: int, every_s: float) -> tuple[list[str], 
             train(job, training, network, Course(scenario, twin), record, _Quiet(), outcome)
         finally:
             lasted_s = time.monotonic() - begin_s
-            sampler.close()
+            seen = sampler.close()
         time.sleep(SETTLE_S)
         counters = network.counters()
     wrong = [
@@ -267,7 +271,7 @@ def soak(asked: Plan, out: Path, seed: int, every_s: float) -> tuple[list[str], 
         f"{told} in {lasted_s / 60:.1f} min, {asked.steps} steps of {len(job.ranks)} ranks; "
         f"{frames} frames were offered to spans, all of them accounted for" * (not wrong)
     ]
-    for name, (memory, files) in judged(sampler.seen).items():
+    for name, (memory, files) in judged(seen).items():
         said.append(row(name, memory, files))
         if not memory.is_flat(SHARE, LEAST_BYTES, OVER_MIN):
             wrong.append(f"the memory of {name} grows")

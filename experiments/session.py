@@ -125,6 +125,7 @@ class Session:
         last_ns, last = self.routes[-1] if self.routes else (0, None)
         at_ns = max(last_ns, health.in_force_ns)  # a controller started anew no longer knows
         routes: Routes = network.supervised.ask(ControllerClient.crossings)
-        if routes != last:
-            self.routes.append((at_ns, routes))
+        if routes != last:  # few differ, however often spans change
+            before = (it for _, it in reversed(self.routes) if it == routes)
+            self.routes.append((at_ns, next(before, routes)))
         return at_ns

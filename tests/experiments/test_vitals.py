@@ -62,6 +62,16 @@ def test_how_a_process_is_and_ended(start: Start) -> None:
     process.wait()
 
 
+def test_a_process_may_call_itself_what_is_no_text() -> None:
+    code = "open('/proc/self/comm', 'wb').write(b'\\xffno'); print(flush=True); input()"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline()
+        seen = look_at(process.pid)
+        assert seen and seen.name == "\ufffdno"
+        process.communicate(b"\n")
+
+
 def test_a_thread_is_its_process() -> None:
     found: list[int] = []
     thread = threading.Thread(target=lambda: found.append(process_of(threading.get_native_id())))
