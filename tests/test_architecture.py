@@ -43,6 +43,7 @@ MAY_EMULATE = {
         "sweep.child",
         "clocks",
         "processors",
+        "processstate",
         "watch",
         "watchchecks",
         "vitals",

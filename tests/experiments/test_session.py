@@ -21,8 +21,8 @@ class Controller:
     def health(self) -> Health:
         return cast("Health", SimpleNamespace(version=self.version, in_force_ns=self.in_force_ns))
 
-    def crossings(self) -> Any:
-        return {"west-w1": {"east-w1": Crossed(forward={self.span: 1.0}, backward={})}}
+    def crossings(self) -> dict[str, dict[str, Crossed]]:
+        return {"west-w1": {"east-w1": {self.span: (1.0, 0.0)}}}
 
 
 def test_routes_are_noted_when_they_change_and_each_is_kept_once() -> None:
