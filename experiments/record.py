@@ -112,7 +112,7 @@ class Record:
         with duckdb.connect() as database:
             for name in ("steps", "spans"):
                 lines = self.folder / f"{name}.jsonl"
-                if lines.exists():
+                if lines.exists() and lines.stat().st_size:  # empty: ended before its first line
                     table = database.read_json(str(lines))
                     with durable.replacing(self.folder / f"{name}.parquet") as part:
                         table.project(_COLUMNS[name]).write_parquet(str(part))

@@ -91,8 +91,11 @@ def test_parquet_holds_the_lines(tmp_path: Path) -> None:
     assert not [path for path in folder.iterdir() if path.name.endswith(".part")]
 
 
-def test_a_run_without_a_step_has_no_parquet_to_fail_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("begun", [False, True], ids=["nothing", "its file begun"])
+def test_a_run_without_a_step_has_no_parquet_to_fail_on(tmp_path: Path, begun: bool) -> None:
     record = Record(tmp_path / "run")
+    if begun:
+        (record.folder / "steps.jsonl").touch()
     record.to_parquet()
     record.close()
     assert not list(record.folder.glob("*.parquet"))
