@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.coherence import NamedSteps, PhasePlan, SystemStep, steps_of_phases
-from experiments.figures import map_svg, spans_csv, step_figure, times_figure
+from experiments.figures import step_figure, times_figure
 from experiments.learning import loss_sentence
 from experiments.lossfigure import loss_figure
 from experiments.manifest import quantities
+from experiments.mapfigure import map_svg, spans_csv
 from experiments.pages import download, page
 from experiments.record import Record
 from experiments.reports.repeating import repeating

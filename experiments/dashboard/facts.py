@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from controller import policies
 from experiments.coherence import COHERENT, DEGRADED
 from experiments.dashboard.choices import fitting
-from experiments.dashboard.layout import Route, draw
+from experiments.maplayout import Route, draw
 from experiments.scenario import Scenario
 from experiments.twin import Twin, twin_of
 from topologies.ageing.delay import GLASS_NS_PER_KM

@@ -57,7 +57,8 @@ def draw(campuses: Sequence[str], routes: Sequence[Route]) -> Map:
     """Place campuses so that distances are route lengths, as far as a plane allows.
 
     The weighted stress of all pairs is minimised, those that no span joins at the length of the
-    shortest way between them (Kamada and Kawai, 1989), from networkx's own layout on.
+    shortest way between them (Kamada and Kawai, 1989), from networkx's own layouts on. Of these the
+    one is taken that draws most spans to scale, then the one with the fewest crossings.
     """
     wanted = _wanted_km(routes)
     points = _turned(campuses, _placed(campuses, wanted))
@@ -95,7 +96,10 @@ def _placed(campuses: Sequence[str], wanted: Mapping[frozenset[str], float]) -> 
     for pair, km in wanted.items():
         graph.add_edge(*sorted(pair), weight=km)
     apart_km = dict(nx.all_pairs_dijkstra_path_length(graph))
-    start = nx.kamada_kawai_layout(graph, dist=apart_km, scale=max(wanted.values()))
+    longest = max(wanted.values())
+    starts = [nx.kamada_kawai_layout(graph, dist=apart_km, scale=longest)]
+    if nx.check_planarity(graph)[0]:
+        starts.append(nx.planar_layout(graph, scale=longest))
     first, second = np.triu_indices(len(campuses), 1)
     names = list(combinations(campuses, 2))  # in the same order
     target = np.array([apart_km[a][b] for a, b in names])
@@ -113,11 +117,39 @@ def _placed(campuses: Sequence[str], wanted: Mapping[frozenset[str], float]) -> 
         np.add.at(slope, second, -pull)
         return float(np.sum(weight * miss**2)), slope.ravel()
 
-    begin = np.array([start[name] for name in campuses]).ravel()
-    found = minimize(stress, begin, jac=True, method="L-BFGS-B", options={"ftol": 1e-15})
-    points: np.ndarray = found.x.reshape(-1, 2)
-    points -= points.mean(axis=0)
-    return points
+    place = {name: number for number, name in enumerate(campuses)}
+    ends = np.array([[place[name] for name in sorted(pair)] for pair in wanted])
+    routes_km = np.array([*wanted.values()])
+
+    def faults(points: np.ndarray) -> tuple[int, int]:
+        drawn_km = np.hypot(*(points[ends[:, 0]] - points[ends[:, 1]]).T)
+        return int(np.sum(np.abs(drawn_km - routes_km) > TO_SCALE * routes_km)), _crossings(
+            points, ends
+        )
+
+    found = []
+    for start in starts:
+        begin = np.array([start[name] for name in campuses]).ravel()
+        least = minimize(stress, begin, jac=True, method="L-BFGS-B", options={"ftol": 1e-15})
+        points: np.ndarray = least.x.reshape(-1, 2)
+        found.append(points - points.mean(axis=0))
+    return min(found, key=faults)
+
+
+def _crossings(points: np.ndarray, ends: np.ndarray) -> int:
+    """Return how many pairs of lines cross, of those between two places each."""
+
+    places = points.tolist()
+
+    def side(a: int, b: int, c: int) -> bool:
+        (ax, ay), (bx, by), (cx, cy) = places[a], places[b], places[c]
+        return bool((bx - ax) * (cy - ay) > (by - ay) * (cx - ax))
+
+    return sum(
+        side(a, b, c) != side(a, b, d) and side(c, d, a) != side(c, d, b)
+        for (a, b), (c, d) in combinations(ends.tolist(), 2)
+        if len({a, b, c, d}) == 4
+    )
 
 
 def _turned(campuses: Sequence[str], points: np.ndarray) -> np.ndarray:

@@ -3,11 +3,12 @@ from __future__ import annotations
 import math
 from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.dashboard.layout import SHORTEST, Map, Route, draw
+from experiments.maplayout import SHORTEST, Map, Route, draw
 
 
 def apart(drawn: Map, a: str, b: str) -> float:
@@ -38,6 +39,18 @@ def test_a_chain_is_drawn_to_distance(lengths: list[float]) -> None:
     drawn = draw(campuses, routes)
     assert all(drawn.spans[route.span].to_scale for route in routes)
     assert all(apart(drawn, a, b) > 1 for a, b in combinations(campuses, 2))
+
+
+def test_a_ring_does_not_cross_itself() -> None:
+    ring = ["north", "east", "south", "west"]
+    lengths = (40.0, 55.0, 35.0, 60.0)
+    pairs = zip(ring, [*ring[1:], ring[0]], strict=True)
+    routes = [Route("-".join(ends), ends, km) for ends, km in zip(pairs, lengths, strict=True)]
+    drawn = draw(ring, routes)
+    assert all(line.to_scale for line in drawn.spans.values())
+    (n, e, s, w) = (np.array(drawn.campuses[name]) for name in ring)
+    corners = [np.linalg.det([b - a, c - b]) for a, b, c in ((n, e, s), (e, s, w), (s, w, n))]
+    assert len({corner > 0 for corner in corners}) == 1, "all turns to one side"
 
 
 def test_what_no_plane_can_hold_is_said_to_be_out_of_scale() -> None:
