@@ -167,10 +167,10 @@ class _Relay:
         try:
             self._control.send(request)
             if not self._control.poll(self._timeout_s):
-                raise ImpairmentError(f"relay of span {self.span} does not answer")
+                raise ImpairmentError(f"the relay of span {self.span} does not answer")
             answer = self._control.recv()
         except (OSError, EOFError):
-            raise ImpairmentError(f"relay of span {self.span} ended") from None
+            raise ImpairmentError(f"the relay of span {self.span} ended") from None
         self._timeout_s = _ANSWER_TIMEOUT_S
         if answer["fault"]:
             raise ImpairmentError(f"span {self.span}: {answer['fault']}")
