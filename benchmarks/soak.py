@@ -130,7 +130,7 @@ class Sampler:
     """Reads what every process of a run has of memory and descriptors, on a thread of its own."""
 
     def __init__(self, run: str, every_s: float, lines: Path) -> None:
-        """Begin; what is read goes to a file, for not to grow itself."""
+        """Begin; what is read goes to a file, so that this does not grow itself."""
         self._run, self._every_s = run, every_s
         self._lines = lines.open("w+")
         self._over = threading.Event()

@@ -10,10 +10,9 @@ from typing import Any
 
 from experiments.changes import Change
 from experiments.figuredata import csv_rows
-from experiments.maplayout import Route, draw
+from experiments.maplayout import map_of
 from experiments.pages import COLOURS, INK, QUIET
 from experiments.scenario import Scenario
-from topologies.ageing.delay import GLASS_NS_PER_KM
 from topologies.linkstate import LinkState
 from topologies.units import render
 
@@ -23,6 +22,8 @@ CAMPUS_PX, NAME_PX, DETAIL_PX = 10.5, 8.4, 7.0
 RADIUS = 24.0
 ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74)
 """Where along its line a span's label may stand, the best place first."""
+ASIDE = ((0, 0), (1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1))
+"""On its line, else to the right of it, to the left, above, below, and between these."""
 BESIDE = 10.0
 """How far from its line, where it does not stand on it."""
 
@@ -47,11 +48,8 @@ class Box:
 
 def map_svg(scenario: Scenario, changes: Sequence[Change]) -> str:
     """Return the map as an SVG element: distances follow the routes, widths the rates."""
-    routes = []
-    for span, spec in scenario.network.spans.items():
-        km = _kilometres(spec.route, next(c for c in changes if c.span == span))
-        routes.append(Route(span, scenario.network.ends_of(span), km))
-    places = _on_page(draw([*scenario.network.campuses], routes).campuses)
+    plan = map_of(scenario.network)
+    places = _on_page(plan.campuses)
     names = {campus: (x, y - 34 if y < HEIGHT / 2 else y + 46) for campus, (x, y) in places.items()}
     taken = [Box(x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS) for x, y in places.values()]
     taken += [_box(at, campus, CAMPUS_PX) for campus, at in names.items()]
@@ -60,16 +58,13 @@ def map_svg(scenario: Scenario, changes: Sequence[Change]) -> str:
         f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" '
         'aria-label="Map of campuses and spans" class="map">'
     ]
-    seen: dict[tuple[str, str], int] = {}
     for span in scenario.network.spans:
         a, b = scenario.network.ends_of(span)
-        pair = (min(a, b), max(a, b))
-        ends = _beside(places[a], places[b], seen.get(pair, 0))
+        ends = _beside(places[a], places[b], plan.spans[span].bend)
         states = [change.real.worse for change in changes if change.span == span]
         parts.append(_line(ends, states[0], states[-1]))
         details = _details(scenario.network.spans[span].route, states[0], states[-1])
         labels.append(_label(ends, span, details, taken))  # over all lines
-        seen[pair] = seen.get(pair, 0) + 1
     parts += labels
     for campus, (x, y) in places.items():
         workers = scenario.network.campuses[campus].workers
@@ -95,11 +90,6 @@ def spans_csv(scenario: Scenario, changes: Sequence[Change]) -> str:
     return csv_rows(rows)
 
 
-def _kilometres(route_m: int | None, change: Change) -> float:
-    """Return a span's length, or the fibre that its delay would be, where no route is stated."""
-    return route_m / 1000 if route_m else max(1.0, change.real.worse.delay_ns / GLASS_NS_PER_KM)
-
-
 def _on_page(campuses: Mapping[str, Point]) -> dict[str, Point]:
     """Return where campuses stand on the page, of which they take as much as they can."""
     xs, ys = [x for x, _ in campuses.values()], [y for _, y in campuses.values()]
@@ -112,11 +102,11 @@ def _on_page(campuses: Mapping[str, Point]) -> dict[str, Point]:
     }
 
 
-def _beside(a: Point, b: Point, parallel: int) -> tuple[Point, Point]:
-    """Return the ends of a span's line, beside those between the same campuses before it."""
+def _beside(a: Point, b: Point, bend: int) -> tuple[Point, Point]:
+    """Return the ends of a span's line, which lies beside others between the same campuses."""
     dx, dy = b[0] - a[0], b[1] - a[1]
     norm = math.hypot(dx, dy) or 1.0
-    x, y = -dy / norm * 16.0 * parallel, dx / norm * 16.0 * parallel
+    x, y = -dy / norm * 16.0 * bend, dx / norm * 16.0 * bend
     return (a[0] + x, a[1] + y), (b[0] + x, b[1] + y)
 
 
@@ -149,13 +139,14 @@ def _label(ends: tuple[Point, Point], span: str, details: str, taken: list[Box])
     (x1, y1), (x2, y2) = ends
     width = max(NAME_PX * len(span), DETAIL_PX * len(details))
 
-    def box(place: tuple[int, float]) -> Box:
-        side, share = place
-        x, y = x1 + share * (x2 - x1), y1 + share * (y2 - y1)
-        x = min(max(x + side * (width / 2 + BESIDE), width / 2), WIDTH - width / 2)
+    def box(place: tuple[tuple[int, int], float]) -> Box:
+        (right, down), share = place
+        x = x1 + share * (x2 - x1) + right * (width / 2 + BESIDE)
+        y = y1 + share * (y2 - y1) + down * (17 + BESIDE)
+        x = min(max(x, width / 2), WIDTH - width / 2)
         return Box(x - width / 2, y - 17, x + width / 2, y + 17)
 
-    places = map(box, product((0, 1, -1), ALONG))  # on the line, else to its right or left
+    places = map(box, product(ASIDE, ALONG))
     best = min(places, key=lambda it: sum(it.shared(other) for other in taken))
     taken.append(best)
     x, y = (best.left + best.right) / 2, (best.top + best.bottom) / 2

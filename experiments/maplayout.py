@@ -12,6 +12,9 @@ import networkx as nx
 import numpy as np
 from scipy.optimize import minimize
 
+from topologies.ageing.delay import GLASS_NS_PER_KM
+from topologies.spec import NetworkSpec, SpanSpec
+
 SHORTEST = 0.15
 """Of the longest route: a shorter one is drawn this long, so that its campuses stand apart."""
 TO_SCALE = 0.03
@@ -37,7 +40,8 @@ class Line:
     Attributes:
         drawn_km: its length there.
         to_scale: whether that is the length of its route.
-        bend: 0 is straight; spans beside each other are bent further and further, to both sides.
+        bend: 0 is straight; spans beside each other are bent further and further, to both sides,
+            as seen from the first of the span's ends.
     """
 
     drawn_km: float
@@ -51,6 +55,22 @@ class Map:
 
     campuses: Mapping[str, tuple[float, float]]
     spans: Mapping[str, Line]
+
+
+def km_of(spec: SpanSpec) -> float:
+    """Return a span's route in km; where it states none, the fibre that its delay takes."""
+    if spec.route is not None:
+        return spec.route / 1000
+    return (spec.delay or 0) / GLASS_NS_PER_KM
+
+
+def map_of(network: NetworkSpec) -> Map:
+    """Draw a network."""
+    spans = network.spans.items()
+    return draw(
+        list(network.campuses),
+        [Route(name, network.ends_of(name), km_of(spec)) for name, spec in spans],
+    )
 
 
 def draw(campuses: Sequence[str], routes: Sequence[Route]) -> Map:
@@ -68,10 +88,11 @@ def draw(campuses: Sequence[str], routes: Sequence[Route]) -> Map:
     for route in routes:
         pair = frozenset(route.ends)
         drawn_km = math.dist(*(places[end] for end in route.ends))
+        side = 1 if route.ends[0] < route.ends[1] else -1
         spans[route.span] = Line(
             drawn_km=drawn_km,
             to_scale=abs(drawn_km - route.km) <= TO_SCALE * route.km,
-            bend=(beside[pair] + 1) // 2 * (-1 if beside[pair] % 2 else 1),
+            bend=(beside[pair] + 1) // 2 * (-side if beside[pair] % 2 else side),
         )
         beside[pair] += 1
     return Map({name: (x, y) for name, (x, y) in places.items()}, spans)

@@ -11,10 +11,9 @@ from pydantic import ValidationError
 from controller import policies
 from experiments.coherence import COHERENT, DEGRADED
 from experiments.dashboard.choices import fitting
-from experiments.maplayout import Route, draw
+from experiments.maplayout import km_of, map_of
 from experiments.scenario import Scenario
 from experiments.twin import Twin, twin_of
-from topologies.ageing.delay import GLASS_NS_PER_KM
 from topologies.errors import NetworkError
 from topologies.files import FileError
 from topologies.linkstate import LinkState
@@ -58,11 +57,7 @@ def facts_of(manifest: Mapping[str, Any], where: str) -> Facts:
 def told(facts: Facts) -> dict[str, Any]:
     """Return what the page is told: quantities of the real system, lengths in km, times in ms."""
     scenario, network = facts.scenario, facts.scenario.network
-    routes = {name: km_of(spec) for name, spec in network.spans.items()}
-    ends = {name: network.ends_of(name) for name in network.spans}
-    plan = draw(
-        list(network.campuses), [Route(name, ends[name], km) for name, km in routes.items()]
-    )
+    plan = map_of(network)
     workers = [campus.workers for campus in network.campuses.values()]
     return {
         "name": scenario.name,
@@ -78,8 +73,8 @@ def told(facts: Facts) -> dict[str, Any]:
         "spans": [
             {
                 "name": name,
-                "ends": ends[name],
-                "km": routes[name],
+                "ends": network.ends_of(name),
+                "km": km_of(spec),
                 "stated": spec.route is not None,
                 "to_scale": plan.spans[name].to_scale,
                 "bend": plan.spans[name].bend,
@@ -113,13 +108,6 @@ def state_told(facts: Facts, state: LinkState) -> dict[str, Any]:
         "queue_bytes": state.queue_limit_bytes,
         "up": state.up,
     }
-
-
-def km_of(spec: SpanSpec) -> float:
-    """Return a span's route in km; where it states none, the fibre that its delay takes."""
-    if spec.route is not None:
-        return spec.route / 1000
-    return (spec.delay or 0) / GLASS_NS_PER_KM
 
 
 def _about(spec: SpanSpec) -> str:

@@ -8,8 +8,6 @@ from experiments.coherence import NamedSteps, steps_of_phases
 from experiments.figures import step_figure
 from tests.fakes.runs import FakeRun
 
-UPGRADE = {"at": "step 9", "upgrade": "b", "with": "coherent-400g"}
-
 
 def named(run: FakeRun) -> list[NamedSteps]:
     phases = run.session.phases

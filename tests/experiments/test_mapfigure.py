@@ -83,7 +83,7 @@ def test_parallel_spans_do_not_lie_on_each_other() -> None:
     assert len(set(places)) == 3
 
 
-@pytest.mark.parametrize("name", ["single span", "ring", "two in a line"])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_no_label_covers_another_or_a_campus(name: str) -> None:
     data = tiny(network=NETWORKS[name], timeline=[], emulate={"bytes": 1, "time": 1})
     scenario = scenario_of(data)

@@ -68,9 +68,13 @@ def test_a_span_too_short_to_be_seen_is_drawn_longer_and_said_to_be() -> None:
 
 
 def test_spans_beside_each_other_are_bent_to_both_sides() -> None:
-    routes = [Route(name, ("a", "b"), 30.0) for name in ("first", "second", "third")]
-    drawn = draw(["a", "b"], routes)
-    assert sorted(line.bend for line in drawn.spans.values()) == [-1, 0, 1]
+    ends = {"first": ("a", "b"), "second": ("b", "a"), "third": ("a", "b")}
+    drawn = draw(["a", "b"], [Route(name, pair, 30.0) for name, pair in ends.items()])
+    seen = {
+        name: line.bend * (1 if ends[name] == ("a", "b") else -1)
+        for name, line in drawn.spans.items()
+    }
+    assert sorted(seen.values()) == [-1, 0, 1], "as seen from a"
     assert apart(drawn, "a", "b") == pytest.approx(30)
 
 

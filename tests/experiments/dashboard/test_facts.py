@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from experiments.dashboard.choices import fitting
-from experiments.dashboard.facts import facts_of, km_of, told
+from experiments.dashboard.facts import facts_of, told
+from experiments.maplayout import km_of
 from experiments.scenario import Scenario
 from tests.fakes.scenarios import tiny
 from topologies.spec import SpanSpec
